@@ -74,6 +74,9 @@ type Item struct {
 	CustomID string
 	URL      string // "/v1/chat/completions"
 	Body     []byte // the request as it will be sent, but for fields Aurea owns
+	// Lane is what the item waits for, its model: items of one lane are claimed apart from those of others, so that a
+	// model with a small limit does not stand in the way of the rest.
+	Lane string
 	// Attempt counts claims and fences: a completion must name the attempt it was claimed with.
 	Attempt int
 	// Tries counts attempts at a provider that ended in a retry.
@@ -150,14 +153,16 @@ type Queue interface {
 	// Accept makes a loaded batch runnable and notes the fingerprint; from now on it survives anything.
 	Accept(ctx context.Context, job, fingerprint string, now time.Time) error
 
-	// Claim takes up to limit due items of a batch for a live owner, in input order, each with Attempt raised by one.
-	Claim(ctx context.Context, job string, owner OwnerID, limit int, now time.Time) ([]Item, error)
-	// Unclaim puts items back that were never started; their attempts stay counted.
-	Unclaim(ctx context.Context, job string, owner OwnerID, seqs []int64) error
+	// Lanes returns the lanes that have pending or running items, sorted.
+	Lanes(ctx context.Context, job string) ([]string, error)
+	// Claim takes up to limit due items of a lane for a live owner, in input order, each with Attempt raised by one.
+	Claim(ctx context.Context, job, lane string, owner OwnerID, limit int, now time.Time) ([]Item, error)
+	// Unclaim puts items back that were not sent, not to be claimed again before notBefore (zero: at once); their attempts stay counted.
+	Unclaim(ctx context.Context, job string, owner OwnerID, seqs []int64, notBefore time.Time) error
 	// ReleaseItems puts back all items of an owner that is dead or gone.
 	ReleaseItems(ctx context.Context, owner OwnerID) (int, error)
-	// NextDue returns the earliest NotBefore of the pending items; ok is false when none is pending.
-	NextDue(ctx context.Context, job string) (due time.Time, ok bool, err error)
+	// NextDue returns the earliest NotBefore of a lane's pending items; ok is false when none is pending.
+	NextDue(ctx context.Context, job, lane string) (due time.Time, ok bool, err error)
 	// CountItems counts a batch's items.
 	CountItems(ctx context.Context, job string) (ItemCounts, error)
 	// ResetItems makes failed or truncated items pending again with no tries; the old result goes.
