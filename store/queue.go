@@ -57,6 +57,12 @@ type Job struct {
 	Updated     time.Time
 }
 
+// KnownItem is an item that was not added because it is there: its index in the call, and the Seq it has.
+type KnownItem struct {
+	Index int
+	Seq   int64
+}
+
 // ItemState is where an item is.
 type ItemState string
 
@@ -145,9 +151,9 @@ type Queue interface {
 	// ReleaseRunner gives the batch up and puts back the items that the owner still had.
 	ReleaseRunner(ctx context.Context, job string, owner OwnerID, now time.Time) error
 
-	// AddItems appends items to a batch. An item whose CustomID is known with the same URL and body is counted as known and left alone, with
-	// another one it is a *ConflictError and nothing is written. Seq is set by the caller.
-	AddItems(ctx context.Context, job string, items []Item) (added int, err error)
+	// AddItems appends items to a batch. An item whose CustomID is there already, from an earlier call or earlier in this one, with the same URL and body
+	// is left alone and reported as known; with another one it is a *ConflictError and nothing is written. Seq is set by the caller.
+	AddItems(ctx context.Context, job string, items []Item) (known []KnownItem, err error)
 	// DropItems deletes all items of a job that was never accepted.
 	DropItems(ctx context.Context, job string) error
 	// Accept makes a loaded batch runnable and notes the fingerprint; from now on it survives anything.
