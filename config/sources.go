@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Sources says where a configuration came from.
+type Sources struct {
+	// File is the absolute path of the configuration file, "" if there is none.
+	File string
+	// FoundBy says why that file was taken: "--config", "AUREA_CONFIG", "working directory" or
+	// "XDG_CONFIG_HOME"; "" if there is none.
+	FoundBy string
+	// DotEnv is the absolute path of the .env that was read, "" if there is none.
+	DotEnv string
+
+	origins map[string]string
+}
+
+// Of returns where the value of a key such as "budget.max_job_cost" comes from: "--max-cost",
+// "environment MAX_JOB_COST", ".env MAX_JOB_COST", "aurea.yaml:12" or "default".
+func (s Sources) Of(key string) string {
+	if origin, ok := s.origins[key]; ok {
+		return origin
+	}
+	return "default"
+}
+
+// String returns the path of the file, or "none".
+func (s Sources) String() string {
+	if s.File == "" {
+		return "none"
+	}
+	return s.File
+}
+
+// find returns the configuration file to read. A file that was asked for must exist; the two places
+// that are only looked at need not have one.
+func (l *loader) find() {
+	given := func(path, by string) {
+		abs, err := l.place().path(path)
+		if err == nil {
+			l.sources.File, l.sources.FoundBy = abs, by
+		}
+	}
+	if f := l.opts.Flags.Config; f != nil {
+		given(*f, "--config")
+		return
+	}
+	if path, ok := l.env("AUREA_CONFIG"); ok {
+		given(path, "AUREA_CONFIG")
+		return
+	}
+	candidates := []struct{ path, by string }{{filepath.Join(l.dir, "aurea.yaml"), "working directory"}}
+	if base := l.xdg("XDG_CONFIG_HOME", ".config"); base != "" {
+		candidates = append(candidates, struct{ path, by string }{filepath.Join(base, "aurea", "aurea.yaml"), "XDG_CONFIG_HOME"})
+	}
+	for _, c := range candidates {
+		if _, err := os.Stat(c.path); err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			l.sources.File, l.sources.FoundBy = c.path, c.by
+			return
+		}
+	}
+}
+
+// xdg returns a base directory of the XDG specification: the variable if it holds an absolute path,
+// else the folder below the home folder, "" if there is neither.
+func (l *loader) xdg(name, fallback string) string {
+	if dir, ok := l.process(name); ok && filepath.IsAbs(dir) {
+		return dir
+	}
+	if l.home == "" {
+		return ""
+	}
+	return filepath.Join(l.home, filepath.FromSlash(fallback))
+}
+
+// shown returns a path as errors name it: short where it lies in the working directory.
+func (l *loader) shown(path string) string {
+	rel, err := filepath.Rel(l.dir, path)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return path
+	}
+	return rel
+}
