@@ -1,0 +1,75 @@
+# Aurea. `make help` lists what there is.
+export CGO_ENABLED := 0
+GO    ?= go
+TOOL  := $(GO) tool -modfile=tools/go.mod
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X github.com/andres20980/aurea-orchestrator/internal/cli.Version=$(VERSION)
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-short race cross cover bench fuzz fmt fmt-check vet lint prices precommit clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/aurea, one static binary
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aurea ./cmd/aurea
+
+run: build ## rehearse examples/rehearsal.jsonl against a simulated provider: no key, no network, no cost
+	@mkdir -p rehearsal
+	bin/aurea run examples/rehearsal.jsonl --simulate --new --job rehearsal --max-cost 5 \
+	  --database sqlite:rehearsal/aurea.db --output rehearsal/results.jsonl --errors rehearsal/errors.jsonl
+	@echo; echo 'The first results:'; head -n 3 rehearsal/results.jsonl | cut -c 1-160
+
+test: fmt-check vet ## everything: formatting, vet, all tests with the race detector, cross-builds
+	CGO_ENABLED=$(RACE_CGO) $(GO) test $(RACE) -shuffle=on -timeout 15m ./...
+	$(MAKE) --no-print-directory cross
+
+# The race detector needs a C compiler; without one the tests run without it, and say so.
+ifneq ($(shell command -v gcc cc 2>/dev/null),)
+RACE := -race
+RACE_CGO := 1
+else
+RACE_CGO := 0
+$(shell echo 'no C compiler: tests run without the race detector' >&2)
+endif
+
+cross: ## build for macOS and Windows as well (built, not run there)
+	GOOS=darwin  GOARCH=arm64 $(GO) build -o /dev/null ./cmd/aurea
+	GOOS=darwin  GOARCH=amd64 $(GO) build -o /dev/null ./cmd/aurea
+	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/aurea
+
+cover: ## coverage of all packages by all tests, as coverage/index.html
+	@mkdir -p coverage
+	$(GO) test -coverpkg=./... -coverprofile=coverage/profile.out ./...
+	$(GO) tool cover -html=coverage/profile.out -o coverage/index.html
+	$(GO) tool cover -func=coverage/profile.out | tail -n 1
+
+bench: ## benchmarks, the batch run from end to end among them; see docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; done
+
+fmt: ## format all Go files with gofumpt
+	$(TOOL) gofumpt -w .
+
+fmt-check: ## fail if a Go file is not formatted
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
+
+vet: ## go vet
+	$(GO) vet ./...
+
+lint: ## golangci-lint, pinned in tools/go.mod (built from source at first, which takes minutes)
+	$(TOOL) golangci-lint run
+
+prices: ## generate pricing/prices.json from the pinned npm package (needs node)
+	$(GO) generate ./pricing
+
+precommit: fmt vet lint test ## what CI runs, and the linters
+
+clean: ## remove what was built
+	rm -rf bin coverage rehearsal
