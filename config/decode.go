@@ -64,6 +64,10 @@ func (r *reader) parse(source []byte) *yaml.Node {
 
 var yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
 
+// fromGrammar matches the messages of the parser's second stage, which counts lines from 0 where the
+// first, the scanner, counts from 1.
+var fromGrammar = regexp.MustCompile(`^did not find expected (node content|',' or|key|'-' indicator|<)`)
+
 // syntax reports an error of the YAML parser. Its only messages with a piece of the file in them are
 // about aliases, and that piece may be a secret.
 func (r *reader) syntax(err error, source []byte) {
@@ -72,6 +76,9 @@ func (r *reader) syntax(err error, source []byte) {
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		v.line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
+		if fromGrammar.MatchString(text) {
+			v.line++
+		}
 	}
 	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "'")

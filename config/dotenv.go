@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -35,10 +36,31 @@ func readDotEnv(dir string) (vars map[string]string, path string, problem *Error
 		// The parser's message quotes the file, secrets included; only the place is taken from it.
 		return fail(dotEnvLine(source, err.Error()), "is not a line of the form NAME=value", "put a value with blanks, # or quotes in it between single quotes")
 	}
-	if _, nameless := vars[""]; nameless {
-		return fail(0, "has a line without NAME=", "write NAME=value, or # before a comment")
+	for name := range vars {
+		// The parser takes a line without "=" for the value of a variable without a name, and blanks
+		// as part of a name.
+		if !envName.MatchString(name) {
+			return fail(nameLine(source, name), "is not a line of the form NAME=value", "write NAME=value, or # before a comment")
+		}
 	}
 	return vars, path, nil
+}
+
+// envName is looser than the shell: other programs read the file too.
+var envName = regexp.MustCompile(`^[\p{L}\p{N}_.-]+$`)
+
+// nameLine finds the line with a name that is none, 0 if it cannot be told.
+func nameLine(source []byte, name string) int {
+	for i, line := range strings.Split(string(source), "\n") {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#':
+		case name == "" && !strings.ContainsAny(line, "=:"),
+			name != "" && strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(line, "export")), name):
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // dotEnvLine finds the line a message of the parser is about, 0 if it cannot be told: a bad name comes

@@ -91,12 +91,15 @@ func (r *reader) route(v value) []Target {
 			r.target(item, &t)
 		}
 		if t.Provider != "" {
-			r.lines[item.key] = item.line
+			r.lines[routeLine(v.key, t.Provider)] = item.line
 			out = append(out, t)
 		}
 	}
 	return out
 }
+
+// routeLine is where the line of a route's target is kept.
+func routeLine(key, provider string) string { return key + ": " + provider }
 
 func (r *reader) target(v value, t *Target) {
 	into(t, func(text string) (Target, error) {

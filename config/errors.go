@@ -88,34 +88,71 @@ func (f *flaw) Error() string { return f.problem }
 
 func bad(problem, hint string) error { return &flaw{problem, hint} }
 
-// show returns a value as an error may show it: quoted, cut, and hidden if it looks like a key.
+// show returns a value as an error may show it: quoted, cut, and hidden if it looks like a key or
+// has swallowed a neighbour that may hold one.
 func show(value string) string {
 	const most = 60
 	if looksSecret(value) {
 		return "the value (hidden)"
 	}
-	if len(value) > most {
-		cut := most
-		for cut > 0 && value[cut]&0xC0 == 0x80 { // not within a character
-			cut--
-		}
+	cut := min(most, len(value))
+	if at := strings.IndexAny(value, " \t\r\n"); at >= 0 && mayHoldSecret(value[at:]) {
+		cut = min(cut, at)
+	}
+	for cut > 0 && cut < len(value) && value[cut]&0xC0 == 0x80 { // not within a character
+		cut--
+	}
+	if cut < len(value) {
 		return strconv.Quote(value[:cut]) + "…"
 	}
 	return strconv.Quote(value)
 }
 
-// showKey returns a key as an error may show it. A blank that is missing in "api_key: …" makes the
-// value a part of the key, so what follows a colon is not shown.
-func showKey(key string) string {
-	if before, _, ok := strings.Cut(key, ":"); ok && before != "" && !looksSecret(before) {
-		key = before + ":…"
+// mayHoldSecret reports whether a text contains a word that goes before secrets, or something that
+// looks like one.
+func mayHoldSecret(text string) bool {
+	if credentialHeader(text) {
+		return true
 	}
-	const most = 80
-	if looksSecret(key) || len(key) > most || strings.ContainsAny(key, "\n\r") {
+	for word := range strings.FieldsSeq(text) {
+		if looksSecret(strings.Trim(word, `"',:;{}[]`)) {
+			return true
+		}
+	}
+	return false
+}
+
+// showKey returns a key as an error may show it. Where the colon or the blank behind it is missing,
+// the value becomes a part of the key, so only what can be a name is shown.
+func showKey(key string) string {
+	end := 0
+	for end < len(key) && (nameByte[key[end]] || end > 0 && key[end] == '*') {
+		end++
+	}
+	name := key[:end]
+	for _, secret := range []string{"api_keys", "api_key", "admin_key"} {
+		if strings.HasPrefix(name, secret) && len(name) > len(secret)+3 {
+			name = secret
+			break
+		}
+	}
+	const most = 60
+	switch {
+	case name == "" || len(name) > most || looksSecret(name):
 		return "(a key that is not shown)"
+	case name != key:
+		return name + "…"
 	}
 	return key
 }
+
+// nameByte tells which bytes names of keys are made of.
+var nameByte = func() (set [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./") {
+		set[c] = true
+	}
+	return set
+}()
 
 // nearest returns the candidate a reader most likely meant, "" if none is near.
 func nearest(word string, candidates []string) string {

@@ -193,7 +193,7 @@ func (l *loader) checkReferences() {
 	for i, p := range l.cfg.Providers {
 		names[i] = p.Name
 	}
-	check := func(key, provider string) {
+	check := func(key, place, provider string) {
 		if provider == "" || slices.Contains(names, provider) || l.refused("providers."+provider) {
 			return
 		}
@@ -203,13 +203,13 @@ func (l *loader) checkReferences() {
 		} else if len(names) > 0 {
 			hint += "; configured are " + strings.Join(names, ", ")
 		}
-		l.failAt(key, show(provider)+" is not a configured provider", hint)
+		l.failAtLine(key, place, show(provider)+" is not a configured provider", hint)
 	}
 	for _, m := range l.cfg.Models {
 		path := "models." + m.Key
-		check(path+".provider", m.Provider)
-		for i, t := range m.Route {
-			check(fmt.Sprintf("%s.route[%d]", path, i), t.Provider)
+		check(path+".provider", path+".provider", m.Provider)
+		for _, t := range m.Route {
+			check(path+".route", routeLine(path+".route", t.Provider), t.Provider)
 		}
 	}
 }

@@ -169,10 +169,13 @@ func (l *loader) note(key, text string) {
 }
 
 // failAt records a mistake about a key of the file.
-func (l *loader) failAt(key, problem, hint string) {
+func (l *loader) failAt(key, problem, hint string) { l.failAtLine(key, key, problem, hint) }
+
+// failAtLine is failAt for a key whose line is kept under another name.
+func (l *loader) failAtLine(key, place, problem, hint string) {
 	e := &Error{Source: "configuration", Key: key, Problem: problem, Hint: hint, rank: rankFile}
 	if l.file != nil {
-		e.Source, e.Line = l.file.file, l.file.lines[key]
+		e.Source, e.Line = l.file.file, l.file.lines[place]
 	}
 	l.errs = append(l.errs, e)
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -25,10 +26,7 @@ func (r *reader) scalar(v value) (scalar, bool) {
 		r.fail(v, "has no value", "write one, or take the line out to keep the default")
 		return scalar{}, false
 	}
-	switch n.ShortTag() {
-	case "!!str", "!!int", "!!float", "!!bool", "!!timestamp":
-	default:
-		r.fail(v, "has a YAML tag that means nothing here", "write the value without the !")
+	if !r.plainTag(v) {
 		return scalar{}, false
 	}
 	written := r.wraps.unwrap(n.Value)
@@ -50,6 +48,16 @@ func (r *reader) scalar(v value) (scalar, bool) {
 		return scalar{}, false
 	}
 	return scalar{text, written}, true
+}
+
+// plainTag reports whether a single value is of one of YAML's own kinds, and records a mistake if not.
+func (r *reader) plainTag(v value) bool {
+	switch resolve(v.node).ShortTag() {
+	case "!!str", "!!int", "!!float", "!!bool", "!!timestamp":
+		return true
+	}
+	r.fail(v, "has a YAML tag that means nothing here", "write the value without the !")
+	return false
 }
 
 // into returns a reader of single values that sets *target. Prices, limits and all other numbers are
@@ -95,7 +103,11 @@ func explain(s scalar, err error) (problem, hint string) {
 	if s.text != s.written {
 		return "the value of " + show(s.written) + " " + f.problem, f.hintWithout(s.text)
 	}
-	return show(s.text) + " " + f.problem, f.hint
+	shown := show(s.text)
+	if shown != strconv.Quote(s.text) {
+		return shown + " " + f.problem, f.hintWithout(s.text)
+	}
+	return shown + " " + f.problem, f.hint
 }
 
 // hintWithout returns the hint, or nothing if it repeats a value that is not to be seen.
@@ -114,7 +126,7 @@ func (r *reader) secret(v value, parse func(string) (Secret, error), lenient boo
 		r.fail(v, "is "+kindOf(n)+", where a single value belongs", "")
 		return Secret{}
 	}
-	if isNull(n) {
+	if isNull(n) || !r.plainTag(v) {
 		return Secret{}
 	}
 	text, err := expand(r.wraps.unwrap(n.Value), r.env)

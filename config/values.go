@@ -266,7 +266,9 @@ func parseBaseURL(text string) (string, error) {
 		return "", &hiddenFlaw{flaw{"contains a user or a password", "put the credential into api_key or headers"}}
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", &hiddenFlaw{flaw{`contains a "?" or a "#"`, "write the URL up to the path; the path of each endpoint is appended to it"}}
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(text, " \t\r\n"):
+	case strings.ContainsAny(text, " \t\r\n"):
+		return "", &hiddenFlaw{flaw{"contains a blank", hint}}
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return "", bad("is not an http or https URL", hint)
 	}
 	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
