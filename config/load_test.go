@@ -136,7 +136,7 @@ func TestEveryKey(t *testing.T) {
 			{Key: "slow-?", Provider: "other", Upstream: "slow", RPD: 1000, TPD: 5000000, Concurrency: 4, MaxOutput: 9000, TPM: config.None},
 			{Key: "llama3:8b"},
 		},
-		Limits: config.Limits{DefaultRPM: 70, DefaultTPM: config.None, DefaultRPMSet: true, DefaultTPMSet: true, MaxBody: 10 << 20},
+		Limits: config.Limits{DefaultRPM: 70, DefaultTPM: config.None, MaxBody: 10 << 20},
 		Budget: config.Budget{
 			MaxJobCost: money.Sum{Dollars: 2, Pico: 500_000_000_000}, UnboundedInput: "refuse", Bound: "proven", Unconfirmed: "expected",
 			OutputCap: config.OutputCap{Default: 2000, Floor: 500, ReasoningDefault: 20000, ReasoningFloor: 5000},
@@ -230,7 +230,7 @@ logging:
 	if s := c.Sources(); s.String() != "none" || s.FoundBy != "" || s.DotEnv != "" || s.Of("listen") != "default" {
 		t.Errorf("sources %+v", s)
 	}
-	if c.Limits.DefaultRPMSet || len(c.Notes()) != 0 || len(c.Secrets()) != 0 {
+	if len(c.Notes()) != 0 || len(c.Secrets()) != 0 {
 		t.Errorf("%+v %v", c.Limits, c.Notes())
 	}
 }

@@ -78,17 +78,6 @@ func into[T any](target *T, parse func(string) (T, error)) func(*reader, value) 
 	}
 }
 
-// noting is parse, and sets *given where it succeeds.
-func noting[T any](given *bool, parse func(string) (T, error)) func(string) (T, error) {
-	return func(text string) (T, error) {
-		got, err := parse(text)
-		if err == nil {
-			*given = true
-		}
-		return got, err
-	}
-}
-
 // explain makes problem and hint of a parser's error. A value with variables in it is shown as it is
 // written: what they contain is nobody's business.
 func explain(s scalar, err error) (problem, hint string) {

@@ -98,8 +98,8 @@ func targetFields(t *Target) []field {
 
 func limitFields(l *Limits) []field {
 	return []field{
-		single("default_rpm", into(&l.DefaultRPM, noting(&l.DefaultRPMSet, parseLimit))),
-		single("default_tpm", into(&l.DefaultTPM, noting(&l.DefaultTPMSet, parseLimit))),
+		single("default_rpm", into(&l.DefaultRPM, parseLimit)),
+		single("default_tpm", into(&l.DefaultTPM, parseLimit)),
 		single("max_wait", into(&l.MaxWait, parseDuration)),
 		single("max_body", into(&l.MaxBody, parseSize)),
 	}
