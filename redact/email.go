@@ -1,0 +1,104 @@
+package redact
+
+const (
+	maxLocal  = 64  // RFC 5321, 4.5.3.1.1
+	maxDomain = 255 // RFC 5321, 4.5.3.1.2
+)
+
+func isLocal(c byte) bool {
+	return inWord(c) || c == '.' || c == '-' || c == '+' || c == '%' || c == '\''
+}
+
+// email handles the '@' at i; the domain begins at d. It returns where to go on.
+func (s *scanner) email(i, d int) int {
+	if !s.pii || i == s.urlAt {
+		return d
+	}
+	a := i
+	for a > s.floor && i-a < maxLocal && isLocal(s.src[a-1]) {
+		a--
+	}
+	for a < i && !inWord(s.src[a]) {
+		a++
+	}
+	if a == i {
+		return d
+	}
+	end := s.domain(d)
+	if end == 0 {
+		return d
+	}
+	if s.src[a:i] == "git" && s.at(end) == ':' && !isDigit(s.at(end+1)) {
+		return end // git@host:path is where a repository lies
+	}
+	return s.emit(a, end, labelEmail)
+}
+
+// domain returns the end of the domain name at d, or 0 if there is none with a top-level domain.
+func (s *scanner) domain(d int) int {
+	src := s.src
+	limit := min(len(src), d+maxDomain)
+	if end := domainEnd(src, d, limit, false); end > 0 {
+		return end
+	}
+	// Names in other scripts: tried second, so that Chinese text may touch an address.
+	return domainEnd(src, d, limit, true)
+}
+
+func domainEnd(src string, d, limit int, wide bool) int {
+	best, labels := 0, 0
+	for p := d; p < limit; {
+		q := p
+		letters := true
+		tld := 0 // length of the leading run of letters
+		for q < limit {
+			c := src[q]
+			switch {
+			case isLetter(c), wide && c >= 0x80:
+				if letters {
+					tld = q + 1 - p
+				}
+			case isDigit(c), c == '-' && q > p:
+				letters = false
+			default:
+				goto labelEnd
+			}
+			q++
+		}
+	labelEnd:
+		if q == p {
+			break
+		}
+		labels++
+		if labels > 1 && tldLike(src[d:p], src[p:q], tld) {
+			if best = p + tld; src[p] == 'x' && tld == 2 {
+				best = q // xn--…
+			}
+		}
+		if q >= limit || src[q] != '.' {
+			break
+		}
+		p = q + 1
+	}
+	return best
+}
+
+// tldLike reports whether a label may end a domain; tld is the length of its leading letters.
+func tldLike(head, lbl string, tld int) bool {
+	if tld < 2 {
+		return false
+	}
+	if tld == 2 && len(lbl) > 6 && lbl[:4] == "xn--" {
+		return true
+	}
+	if tld < len(lbl) && lbl[tld] != '-' {
+		return false
+	}
+	switch lbl[:tld] {
+	case "png", "jpg", "jpeg", "gif", "webp", "svg":
+		return head != "2x." && head != "3x." // icon@2x.png
+	case "service", "socket", "timer", "mount", "target", "slice":
+		return false // units of systemd: getty@tty1.service
+	}
+	return true
+}

@@ -1,0 +1,470 @@
+package redact
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+const (
+	maxNesting = 6   // JSON documents inside strings of JSON documents
+	maxDepth   = 500 // arrays and objects inside each other; deeper ones are taken for text
+)
+
+// JSON redacts a JSON document, or several of them in a row, on its decoded strings. The result is JSON
+// again: a bare number that must go becomes a quoted placeholder, and the whole value of a field with a
+// sensitive name becomes "[REDACTED]" (null, true, false and "" stay, and so do JSON Schema
+// descriptions of such a field). A document with nothing to redact comes back byte by byte as it was,
+// in the same slice. What is not JSON is redacted as text.
+func (r *Redactor) JSON(doc []byte) []byte {
+	out, changed := r.jsonPass(doc)
+	for range settlePasses(len(doc)) {
+		if !changed {
+			break
+		}
+		out, changed = r.jsonPass(out)
+	}
+	return out
+}
+
+func (r *Redactor) jsonPass(doc []byte) ([]byte, bool) {
+	s := scanner{src: view(doc), pii: r.pii(), urlAt: -1}
+	p := s.blanks(0)
+	ok := p < len(doc)
+	for ok && p < len(doc) {
+		if p, ok = s.jsonValue(p, 0, ""); ok {
+			p = s.blanks(p)
+		}
+	}
+	if !ok {
+		s = scanner{src: view(doc), pii: r.pii(), urlAt: -1}
+		s.run(0)
+	}
+	if !s.changed {
+		return doc, false
+	}
+	return append(s.out, s.src[s.copied:]...), true
+}
+
+// jsonLike reports that a document may begin with t: an object or an array of objects or strings. Other
+// arrays are taken for text: "[1]" is a footnote more often than JSON.
+func jsonLike(t string) bool {
+	k := 1
+	for k < len(t) && k < 64 && isSpace(t[k]) {
+		k++
+	}
+	if k >= len(t) {
+		return false
+	}
+	switch c := t[k]; t[0] {
+	case '{':
+		return c == '"'
+	default:
+		return c == '{' || c == '"' || c == '['
+	}
+}
+
+// document redacts the JSON document at i inside a text and returns its end. If there is none, nothing
+// is changed.
+func (s *scanner) document(i int) (int, bool) {
+	saved, length := *s, len(s.out)
+	end, ok := s.jsonValue(i, 0, "")
+	if !ok {
+		// end is where it stopped being JSON: nothing before it is tried again, which keeps the work
+		// linear.
+		until := end
+		*s = saved
+		s.out = s.out[:length]
+		s.jsonUntil = max(until, i+1)
+		return i, false
+	}
+	s.floor, s.context, s.last = end, end, labelNone
+	return end, true
+}
+
+func (s *scanner) blanks(p int) int {
+	for p < len(s.src) && (s.src[p] == ' ' || s.src[p] == '\n' || s.src[p] == '\r' || s.src[p] == '\t') {
+		p++
+	}
+	return p
+}
+
+// jsonValue redacts the value at p, which belongs to the field name, and returns its end; false and
+// where it failed if it is not JSON.
+func (s *scanner) jsonValue(p, depth int, name string) (int, bool) {
+	if p >= len(s.src) || depth > maxDepth {
+		return p, false
+	}
+	switch c := s.src[p]; c {
+	case '{':
+		return s.jsonObject(p, depth+1)
+	case '[':
+		return s.jsonArray(p, depth+1, name)
+	case '"':
+		end, esc, ok := jsonString(s.src, p)
+		if ok {
+			s.jsonText(p, end, esc, name)
+		}
+		return end, ok
+	case 't':
+		return s.literal(p, "true")
+	case 'f':
+		return s.literal(p, "false")
+	case 'n':
+		return s.literal(p, "null")
+	default:
+		end, whole, ok := jsonNumberEnd(s.src, p)
+		if ok && whole && s.pii && end-p >= 7 {
+			s.jsonInteger(p, end, name)
+		}
+		return end, ok
+	}
+}
+
+func (s *scanner) literal(p int, w string) (int, bool) {
+	if strings.HasPrefix(s.src[p:], w) {
+		return p + len(w), true
+	}
+	return p, false
+}
+
+func (s *scanner) jsonArray(p, depth int, name string) (int, bool) {
+	p = s.blanks(p + 1)
+	if s.at(p) == ']' {
+		return p + 1, true
+	}
+	for {
+		var ok bool
+		if p, ok = s.jsonValue(p, depth, name); !ok {
+			return p, false
+		}
+		switch p = s.blanks(p); s.at(p) {
+		case ',':
+			p = s.blanks(p + 1)
+		case ']':
+			return p + 1, true
+		default:
+			return p, false
+		}
+	}
+}
+
+func (s *scanner) jsonObject(p, depth int) (int, bool) {
+	p = s.blanks(p + 1)
+	if s.at(p) == '}' {
+		return p + 1, true
+	}
+	pair := false // {"name": "password", "value": …}
+	for {
+		end, esc, ok := jsonString(s.src, p)
+		if !ok {
+			return end, false
+		}
+		name := s.src[p+1 : end-1]
+		if esc {
+			name = string(unescape(nil, name))
+		}
+		s.jsonText(p, end, esc, "")
+		if p = s.blanks(end); s.at(p) != ':' {
+			return p, false
+		}
+		p = s.blanks(p + 1)
+		if kind := classify(name); kind != nameNone || pair && name == "value" {
+			p, ok = s.jsonSecret(p, depth, name)
+		} else {
+			pair = pair || s.namesSecret(name, p)
+			p, ok = s.jsonValue(p, depth, name)
+		}
+		if !ok {
+			return p, false
+		}
+		switch p = s.blanks(p); s.at(p) {
+		case ',':
+			p = s.blanks(p + 1)
+		case '}':
+			return p + 1, true
+		default:
+			return p, false
+		}
+	}
+}
+
+// namesSecret reports that the string at p, the value of a field "name", "key" or "header", is a
+// sensitive name itself.
+func (s *scanner) namesSecret(field string, p int) bool {
+	if field != "name" && field != "key" && field != "header" || s.at(p) != '"' {
+		return false
+	}
+	end, esc, ok := jsonString(s.src, p)
+	return ok && !esc && classify(s.src[p+1:end-1]) != nameNone
+}
+
+// jsonSecret replaces the value at p of a field with a sensitive name.
+func (s *scanner) jsonSecret(p, depth int, name string) (int, bool) {
+	skip := scanner{src: s.src, depth: maxNesting, urlAt: -1}
+	end, ok := skip.jsonSkip(p, depth)
+	if !ok {
+		return end, false
+	}
+	switch raw := s.src[p:end]; raw[0] {
+	case 'n', 't', 'f':
+		return end, true
+	case '"':
+		if raw == `""` || keepString(raw[1:len(raw)-1]) || name == "token" && logprob(s.src[end:]) {
+			return s.jsonValue(p, depth, name)
+		}
+	case '{':
+		if schema(raw) {
+			return s.jsonValue(p, depth, name)
+		}
+	case '[':
+		if s.blanks(p+1) == end-1 {
+			return end, true
+		}
+	}
+	s.replace(p, end, `"`+Field+`"`)
+	s.floor, s.context, s.last = end, end, labelField
+	return end, true
+}
+
+// keepString reports placeholders, masks and references to a secret kept elsewhere.
+func keepString(t string) bool {
+	if n, _ := placeholderAt(t); n == len(t) {
+		return true
+	}
+	for _, p := range [...][2]string{{"${", "}"}, {"{{", "}}"}, {"<", ">"}, {"Bearer [", "]"}} {
+		if strings.HasPrefix(t, p[0]) && strings.HasSuffix(t, p[1]) && !strings.ContainsAny(t[len(p[0]):len(t)-len(p[1])], "{}<> ") {
+			return true
+		}
+	}
+	return len(t) > 2 && strings.Trim(t, "*") == ""
+}
+
+// logprob reports the next field of an entry of token probabilities: {"token": "Hi", "logprob": -0.1}.
+func logprob(rest string) bool {
+	rest = strings.TrimLeft(rest, " \n\r\t")
+	if rest == "" || rest[0] != ',' {
+		return false
+	}
+	return strings.HasPrefix(strings.TrimLeft(rest[1:], " \n\r\t"), `"logprob"`)
+}
+
+// schema reports that an object describes a field instead of holding its value (JSON Schema).
+func schema(raw string) bool {
+	k := strings.Index(raw[:min(len(raw), 1024)], `"type"`)
+	if k < 0 || strings.IndexByte(raw[1:k], '{') >= 0 {
+		return false
+	}
+	rest := strings.TrimLeft(raw[k+6:], " \n\r\t:")
+	for _, t := range [...]string{`"string"`, `"object"`, `"array"`, `"number"`, `"integer"`, `"boolean"`, `["`} {
+		if strings.HasPrefix(rest, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// jsonSkip returns the end of the value at p without redacting anything.
+func (s *scanner) jsonSkip(p, depth int) (int, bool) {
+	s.pii, s.muted = false, true
+	return s.jsonValue(p, depth, "")
+}
+
+// jsonText redacts the string src[p:end], quotes included.
+func (s *scanner) jsonText(p, end int, esc bool, name string) {
+	if s.muted || end-p < 5 {
+		return
+	}
+	text := s.src[p+1 : end-1]
+	var decoded []byte
+	if esc {
+		decoded = unescape(make([]byte, 0, len(text)), text)
+		text = view(decoded)
+	}
+	inner := scanner{src: text, name: name, pii: s.pii, depth: s.depth + 1, urlAt: -1}
+	inner.run(0)
+	if !inner.changed {
+		return
+	}
+	inner.out = append(inner.out, text[inner.copied:]...)
+	if s.out == nil {
+		s.out = make([]byte, 0, len(s.src)+32)
+	}
+	s.out = append(s.out, s.src[s.copied:p]...)
+	s.out = quote(s.out, view(inner.out))
+	s.copied, s.changed = end, true
+}
+
+// jsonInteger replaces the bare number src[p:end] if all of it is a finding.
+func (s *scanner) jsonInteger(p, end int, name string) {
+	text := s.src[p:end]
+	inner := scanner{src: text, name: name, pii: true, urlAt: -1}
+	inner.run(0)
+	if !inner.changed || inner.copied != len(text) || inner.out[0] != '[' {
+		return
+	}
+	s.replace(p, end, `"`+string(inner.out)+`"`)
+}
+
+// jsonString finds the end of the string at p and whether it has escapes (RFC 8259, section 7).
+func jsonString(src string, p int) (end int, esc, ok bool) {
+	if p >= len(src) || src[p] != '"' {
+		return p, false, false
+	}
+	for q := p + 1; q < len(src); q++ {
+		switch c := src[q]; {
+		case c == '"':
+			return q + 1, esc, true
+		case c < ' ':
+			return q, esc, false
+		case c == '\\':
+			esc = true
+			q++
+			if q >= len(src) {
+				return q, esc, false
+			}
+			switch src[q] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				for k := 1; k <= 4; k++ {
+					if q+k >= len(src) || !isHex(src[q+k]) {
+						return q, esc, false
+					}
+				}
+				q += 4
+			default:
+				return q, esc, false
+			}
+		}
+	}
+	return len(src), esc, false
+}
+
+// jsonNumberEnd finds the end of the number at p and whether it is a whole one without a sign.
+func jsonNumberEnd(src string, p int) (end int, whole, ok bool) {
+	q := p
+	run := func() bool {
+		from := q
+		for q < len(src) && isDigit(src[q]) {
+			q++
+		}
+		return q > from
+	}
+	whole = true
+	if q < len(src) && src[q] == '-' {
+		whole = false
+		q++
+	}
+	from := q
+	if !run() || src[from] == '0' && q-from > 1 {
+		return q, false, false
+	}
+	if q < len(src) && src[q] == '.' {
+		whole = false
+		q++
+		if !run() {
+			return q, false, false
+		}
+	}
+	if q < len(src) && src[q]|0x20 == 'e' {
+		whole = false
+		q++
+		if q < len(src) && (src[q] == '+' || src[q] == '-') {
+			q++
+		}
+		if !run() {
+			return q, false, false
+		}
+	}
+	return q, whole, true
+}
+
+// jsonNumber reports that t is a JSON number.
+func jsonNumber(t string) bool {
+	end, _, ok := jsonNumberEnd(t, 0)
+	return ok && end == len(t)
+}
+
+// unescape appends the decoded form of the inside of a valid JSON string.
+func unescape(dst []byte, t string) []byte {
+	for i := 0; i < len(t); {
+		c := t[i]
+		if c != '\\' {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		i += 2
+		switch c = t[i-1]; c {
+		case 'b':
+			dst = append(dst, '\b')
+		case 'f':
+			dst = append(dst, '\f')
+		case 'n':
+			dst = append(dst, '\n')
+		case 'r':
+			dst = append(dst, '\r')
+		case 't':
+			dst = append(dst, '\t')
+		case 'u':
+			r := hex4(t[i:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				low := rune(-1)
+				if len(t) >= i+6 && t[i] == '\\' && t[i+1] == 'u' {
+					low = hex4(t[i+2:])
+				}
+				if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+					i += 6
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+func hex4(t string) (r rune) {
+	for k := range 4 {
+		v := rune(t[k])
+		if v > '9' {
+			v = v&^0x20 - 'A' + 10
+		} else {
+			v -= '0'
+		}
+		r = r<<4 | v
+	}
+	return r
+}
+
+// quote appends t as a JSON string. Only what must be escaped is; bytes that are no UTF-8 stay as the
+// document had them.
+func quote(dst []byte, t string) []byte {
+	dst = append(dst, '"')
+	from := 0
+	for i := range len(t) {
+		c := t[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, t[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			b, _ := json.Marshal(string(rune(c)))
+			dst = append(dst, b[1:len(b)-1]...)
+		}
+	}
+	return append(append(dst, t[from:]...), '"')
+}

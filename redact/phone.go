@@ -1,0 +1,163 @@
+package redact
+
+// Lengths of an international number, E.164: the country code and up to 15 digits in all.
+const (
+	minE164 = 8
+	maxE164 = 15
+)
+
+// phone returns where a phone number at the start of n begins and ends, or an end of 0. The beginning
+// may lie before i: a '+' or an opening parenthesis belongs to it.
+func (s *scanner) phone(n *number, i int) (a, end int) {
+	if n.total[n.groups-1] < 7 {
+		return i, 0
+	}
+	a = i
+	if s.before(i) == '(' && n.groups > 1 && n.gap[1] == ')' {
+		a = i - 1
+	}
+	if s.before(a) == '+' && (a < 2 || !inWord(s.before(a-1))) {
+		return a - 1, s.international(n, 0)
+	}
+	if a == i && s.before(i) == '+' {
+		return i, 0 // a sum
+	}
+	if g := s.northAmerican(n, i); g >= 0 {
+		return a, s.extension(n.end[g])
+	}
+	if g := s.trunk(n); g >= 0 {
+		return a, s.extension(n.end[g])
+	}
+	if n.groups > 2 && (n.total[0] == 2 && string(n.digits[:2]) == "00" || n.total[0] >= 4 && n.total[0] <= 5 && string(n.digits[:2]) == "00") {
+		return a, s.international(n, 2)
+	}
+	if s.numberWords(i)&nearPhone == 0 {
+		return i, 0
+	}
+	if len(n.digits) > 7 && n.size[0] == 4 && n.shape(1, 2, 2) && (n.digits[0] == '1' || n.digits[0] == '2') {
+		return i, 0 // a date
+	}
+	for g := n.groups - 1; g >= 0; g-- {
+		if n.total[g] >= 7 && n.total[g] <= maxE164 && s.closedOrExtended(n.end[g]) {
+			return a, s.extension(n.end[g])
+		}
+	}
+	return i, 0
+}
+
+// international returns the end of a number with its country code; skip digits come before the code.
+func (s *scanner) international(n *number, skip int) int {
+	if n.digits[skip] == '0' {
+		return 0
+	}
+	for g := n.groups - 1; g >= 0; g-- {
+		total := n.total[g] - skip
+		if total < minE164 {
+			break
+		}
+		if total > maxE164 || n.digits[skip] == '1' && total != 11 || !s.closedOrExtended(n.end[g]) {
+			continue
+		}
+		return s.extension(n.end[g])
+	}
+	return 0
+}
+
+// northAmerican returns the last group of a number of the North American plan, or -1: three, three and
+// four digits, a 1 before them or not. With blanks between, area and exchange must be ones that exist,
+// for columns of figures look the same.
+func (s *scanner) northAmerican(n *number, i int) int {
+	g := 0
+	if n.size[0] == 1 && n.digits[0] == '1' && n.groups > 1 {
+		g = 1
+	}
+	if !n.shape(g, 3, 3, 4) || !s.closedOrExtended(n.end[g+2]) {
+		return -1
+	}
+	d := n.digits[n.total[g]-3:]
+	x, y := n.gap[g+1], n.gap[g+2]
+	switch {
+	case string(d[:10]) == "0000000000":
+		return -1
+	case x == '-' && y == '-', x == ')' && y != '/', x == '/' && y == '-', x == ' ' && y == '-':
+		return g + 2
+	case x == '.' && y == '.':
+		if c := s.before(i); c == 'v' || c == 'V' {
+			return -1
+		}
+		return g + 2
+	case x == ' ' && y == ' ':
+		if d[0] >= '2' && d[3] >= '2' || g == 1 || s.numberWords(i)&nearPhone != 0 {
+			return g + 2
+		}
+	}
+	return -1
+}
+
+// trunk returns the last group of a national number with the trunk 0, as written in most of Europe and
+// Asia, or -1: 06 12 34 56 78, 020 7946 0958, 090-1234-5678.
+func (s *scanner) trunk(n *number) int {
+	if n.digits[0] != '0' || n.digits[1] == '0' || n.size[0] < 2 || n.size[0] > 5 {
+		return -1
+	}
+	for g := n.groups - 1; g >= 1; g-- {
+		if n.total[g] < 9 || n.total[g] > 12 || !s.closedOrExtended(n.end[g]) {
+			continue
+		}
+		if n.shape(0, 2, 2, 4) || g > 4 {
+			return -1 // a date with something behind it
+		}
+		ok := g >= 2 || n.size[0] >= 3 && n.size[1] >= 5
+		for k := 1; k <= g; k++ {
+			switch {
+			case n.size[k] < 2, k > 1 && n.gap[k] != n.gap[1] && n.gap[1] != '/' && n.gap[1] != ')':
+				ok = false
+			case n.gap[k] == '.' && n.size[k] != 2:
+				ok = false
+			}
+		}
+		if ok {
+			return g
+		}
+	}
+	return -1
+}
+
+// closedOrExtended reports that a phone number may end at p, an extension behind it or not.
+func (s *scanner) closedOrExtended(p int) bool { return s.closed(p) || s.extension(p) > p }
+
+// extension returns the end of the extension that follows a number ending at p, or p.
+func (s *scanner) extension(p int) int {
+	src, q := s.src, p
+	if q < len(src) && src[q] == ',' {
+		q++
+	}
+	if q < len(src) && src[q] == ' ' {
+		q++
+	}
+	switch t := src[q:]; {
+	case foldPrefix(t, "extension"):
+		q += 9
+	case foldPrefix(t, "ext."):
+		q += 4
+	case foldPrefix(t, "ext"):
+		q += 3
+	case foldPrefix(t, "x."):
+		q += 2
+	case foldPrefix(t, "x"), foldPrefix(t, "#"):
+		q++
+	default:
+		return p
+	}
+	if q < len(src) && src[q] == ' ' {
+		q++
+	}
+	e := q
+	for e < len(src) && e < q+6 && isDigit(src[e]) {
+		e++
+	}
+	if e == q || e < len(src) && inWord(src[e]) {
+		return p
+	}
+	return e
+}

@@ -1,0 +1,100 @@
+package redact
+
+import "unsafe"
+
+// Field is what stands for the whole value of a field whose name is sensitive.
+const Field = "[REDACTED]"
+
+// Options choose what a [Redactor] looks for. The zero value masks credentials only.
+type Options struct {
+	// PII masks personal data: e-mail, phone, SSN, card and IP. Credentials are masked whether it is
+	// set or not.
+	PII bool
+}
+
+// Redactor finds and replaces personal data and credentials. It holds no state between calls and is
+// safe for concurrent use. The nil Redactor works like [Default]: forgetting to set one must not
+// switch redaction off.
+type Redactor struct {
+	opts Options
+}
+
+// New returns a redactor with the given options.
+func New(opts Options) *Redactor { return &Redactor{opts: opts} }
+
+// Default returns a redactor that masks credentials and personal data.
+func Default() *Redactor { return New(Options{PII: true}) }
+
+func (r *Redactor) pii() bool { return r == nil || r.opts.PII }
+
+// Redact returns text with every finding replaced by its placeholder. If there is none it returns the
+// same string and allocates nothing.
+func (r *Redactor) Redact(text string) string { return r.redactNamed("", text) }
+
+// redactNamed redacts the value of a field; the name serves as context for numbers ("phone", "card").
+func (r *Redactor) redactNamed(name, text string) string {
+	out, changed := r.scan(nil, text, name)
+	if !changed {
+		return text
+	}
+	return view(out)
+}
+
+// AppendRedacted appends the redacted form of src to dst and returns the extended slice. The two must
+// not overlap.
+func (r *Redactor) AppendRedacted(dst, src []byte) []byte {
+	out, changed := r.scan(dst, view(src), "")
+	if !changed {
+		return append(dst, src...)
+	}
+	return out
+}
+
+// SensitiveName reports whether a field, header, flag or variable of this name holds a credential.
+// Case and the ways of joining words do not matter: db_password, clientSecret and X-Api-Key are
+// sensitive. Counts are not: max_tokens, input_tokens, token_count.
+func (r *Redactor) SensitiveName(name string) bool { return classify(name) != nameNone }
+
+// view reads b as a string without a copy. The callers neither keep the string past the life of b nor
+// change b while it is in use.
+func view(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	return unsafe.String(&b[0], len(b)) //nolint:gosec // see above: no writes while the view lives
+}
+
+// settleLimit is the size in bytes up to which a text that was changed is looked at again until nothing
+// more is found.
+const settleLimit = 64 << 10
+
+// scan appends the redacted src to dst. If nothing was found it returns dst as it was and false.
+//
+// A placeholder is another neighbour than the value it replaced: in "10.0.0.1user@example.com" the
+// address has a border only once the mail is gone. Short texts are therefore scanned until they settle,
+// so that redacting twice changes nothing more; in long ones such a rest is rare, and one pass does.
+func (r *Redactor) scan(dst []byte, src, name string) ([]byte, bool) {
+	s := scanner{src: src, name: name, out: dst, pii: r.pii(), urlAt: -1}
+	s.run(0)
+	if !s.changed {
+		return dst, false
+	}
+	out := append(s.out, src[s.copied:]...)
+	for range settlePasses(len(src)) {
+		again := scanner{src: view(out[len(dst):]), name: name, pii: s.pii, urlAt: -1}
+		again.run(0)
+		if !again.changed {
+			break
+		}
+		rest := again.src[again.copied:]
+		out = append(out[:len(dst):len(dst)], append(again.out, rest...)...)
+	}
+	return out, true
+}
+
+func settlePasses(size int) int {
+	if size > settleLimit {
+		return 0
+	}
+	return 8
+}
