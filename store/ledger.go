@@ -15,6 +15,11 @@ var (
 	// ErrStale: a lease's sequence number is not the expected one, so an earlier change did or did not
 	// arrive; nothing was written. Read the lease and decide.
 	ErrStale = errors.New("store: lease has moved on")
+	// ErrUnbalanced: a round's calls, leases and completions do not fit together, or an amount is negative; nothing was
+	// written, and repeating it cannot help.
+	ErrUnbalanced = errors.New("store: round does not add up")
+	// ErrOwnerLive: only processes that have ended can be settled, and this one has not.
+	ErrOwnerLive = errors.New("store: the process is still running; end it first")
 	// ErrNotFound: no such account, owner, job or item.
 	ErrNotFound = errors.New("store: not found")
 	// ErrUnavailable: the database cannot be used now; nothing is known to be written.
@@ -102,7 +107,8 @@ type Owner struct {
 }
 
 // Call is the row of one attempt: what was asked of whom, how it ended, and what it cost.
-// (ID, Attempt) is unique; writing the same row again changes nothing.
+// (ID, Attempt) is unique; writing the same row again changes nothing. Attempt is ≥ 0; a negative one, ^n, marks what
+// [Ledger.Reconcile] booked later for attempt n, whose own row was there.
 type Call struct {
 	ID       string
 	Attempt  int
@@ -222,6 +228,8 @@ type Doubt struct {
 	Attempt int
 	Amount  money.USD
 	Since   time.Time
+	// Job, Provider and Model are those of the call, where there is one.
+	Job, Provider, Model string
 }
 
 // ModelSum is the sum over calls of one model.
@@ -252,8 +260,9 @@ type Ledger interface {
 	Owners(ctx context.Context, state OwnerState) ([]Owner, error)
 	// Leave marks a live owner gone; it must have closed its leases.
 	Leave(ctx context.Context, id OwnerID, epoch int64) error
-	// Apply writes a round, if the owner is live at the epoch (else ErrFenced) and all sequence numbers are the
-	// expected ones (else ErrStale). Rows first, counters in ascending order last.
+	// Apply writes a round, if the owner is live at the epoch (else ErrFenced), all sequence numbers are the
+	// expected ones (else ErrStale), and on every counter the lease's Spent rises by the cost of the round's new calls
+	// and its Doubt is theirs (else ErrUnbalanced). Rows first, counters in ascending order last.
 	Apply(ctx context.Context, r Round) (RoundResult, error)
 	// Lease returns an owner's lease on a counter (Wants and Extra unset), or ErrNotFound.
 	Lease(ctx context.Context, owner OwnerID, id CounterID) (LeaseState, error)
@@ -262,14 +271,18 @@ type Ledger interface {
 	// it again changes nothing.
 	Declare(ctx context.Context, id OwnerID, now time.Time) error
 	// SettleDead turns the doubt of a dead owner into what is known. For each entry that is new: spent += cost, doubt −= min(cost, the
-	// doubt left), any excess forced; its Doubt and those of Sent become doubt with a call. Completions are
-	// guarded by owner and attempt as in Apply. ErrNotFound if the owner is not dead.
+	// doubt left), any excess forced; its Doubt and those of Sent become doubt with a call. An entry first ends the doubt
+	// that its own call has from an earlier settlement. Completions are
+	// guarded by owner and attempt as in Apply. It may be repeated, and it may come after a final one: a process that lived after all brings what ended since.
+	// ErrNotFound if the owner was never declared dead.
 	SettleDead(ctx context.Context, p PostMortem) (RoundResult, error)
 
 	// Doubts returns the open doubts on a counter, oldest first.
 	Doubts(ctx context.Context, id CounterID) ([]Doubt, error)
 	// Reconcile ends doubts that a counter has with dead or gone owners, along the path (the counter first, then those above it): spent books them as a
-	// call row of outcome "reconciled", else they are released. It returns the amount ended on the first counter.
+	// call row of outcome "reconciled", else they are released. A doubt with a call ends on all counters of that call. One without a call
+	// ends as much of what the same owner left above, and once it has none on any job, what it left on keys and above is released: every call draws on a job.
+	// It returns the amount ended on the first counter, and ErrOwnerLive if all there is belongs to live owners.
 	Reconcile(ctx context.Context, path []CounterID, job string, spent bool, now time.Time) (money.Sum, error)
 
 	// Calls returns the call rows of a job, newest last; an empty job means all. after is the row id to

@@ -1,0 +1,264 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+// CreateJob implements [store.Queue].
+func (s *Store) CreateJob(ctx context.Context, in store.Job, limit money.Sum) (_ store.Job, created bool, err error) {
+	if err := s.begin(ctx); err != nil {
+		return store.Job{}, false, err
+	}
+	defer s.end(&err)
+	if j, ok := s.jobs[in.ID]; ok {
+		return j.Job, false, nil
+	}
+	if in.ID == "" {
+		return store.Job{}, false, errors.New("store: a job needs an id")
+	}
+	if in.Parent != "" {
+		if _, err := s.job(in.Parent); err != nil {
+			return store.Job{}, false, fmt.Errorf("parent %w", err)
+		}
+	}
+	c, err := s.open(store.CounterSpec{Account: store.JobPrefix + in.ID, Limit: limit})
+	if err != nil {
+		return store.Job{}, false, err
+	}
+	c.Limit, c.Closed = limit, false
+	in.State = cmp.Or(in.State, store.JobPending)
+	in.Created = wall(in.Created)
+	in.Updated = in.Created
+	j := &job{Job: in, serial: len(s.jobs)}
+	for _, other := range s.jobs {
+		j.serial = max(j.serial, other.serial+1)
+	}
+	j.empty()
+	s.jobs[in.ID] = j
+	return in, true, nil
+}
+
+// Job implements [store.Queue].
+func (s *Store) Job(ctx context.Context, id string) (_ store.Job, err error) {
+	if err := s.begin(ctx); err != nil {
+		return store.Job{}, err
+	}
+	defer s.end(&err)
+	j, err := s.job(id)
+	if err != nil {
+		return store.Job{}, err
+	}
+	return j.Job, nil
+}
+
+// Jobs implements [store.Queue].
+func (s *Store) Jobs(ctx context.Context, state store.JobState) (all []store.Job, err error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.end(&err)
+	var found []*job
+	for _, j := range s.jobs {
+		if state == "" || j.State == state {
+			found = append(found, j)
+		}
+	}
+	slices.SortFunc(found, func(a, b *job) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.serial, a.serial)) })
+	for _, j := range found {
+		all = append(all, j.Job)
+	}
+	return all, nil
+}
+
+// SetJobState implements [store.Queue].
+func (s *Store) SetJobState(ctx context.Context, id string, state store.JobState, reason string, now time.Time) (err error) {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end(&err)
+	j, err := s.job(id)
+	if err != nil {
+		return err
+	}
+	if j.State == store.JobCancelled {
+		if state == store.JobCancelled {
+			return nil
+		}
+		return fmt.Errorf("job %q: %w", id, store.ErrCancelled)
+	}
+	j.State, j.Reason, j.Updated = state, reason, wall(now)
+	if state == store.JobCancelled {
+		for _, c := range s.counters {
+			if c.Account == store.JobPrefix+id {
+				c.Closed = true
+			}
+		}
+	}
+	return nil
+}
+
+// RemoveJob implements [store.Queue].
+func (s *Store) RemoveJob(ctx context.Context, id string) (err error) {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end(&err)
+	j, err := s.job(id)
+	if err != nil {
+		return err
+	}
+	if o, ok := s.owners[j.Runner]; ok && o.State == store.OwnerLive {
+		return &store.BusyError{Runner: o.Owner}
+	}
+	for _, other := range s.jobs {
+		if other.Parent == id {
+			return fmt.Errorf("store: job %q is the parent of %q; remove that first", id, other.ID)
+		}
+	}
+	for _, c := range s.calls {
+		if c.Job == id {
+			c.Item = 0
+		}
+	}
+	delete(s.jobs, id)
+	return nil
+}
+
+// AcquireRunner implements [store.Queue].
+func (s *Store) AcquireRunner(ctx context.Context, id string, by store.OwnerID, now time.Time) (err error) {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end(&err)
+	j, err := s.job(id)
+	if err != nil {
+		return err
+	}
+	if o, ok := s.owners[j.Runner]; ok && o.State == store.OwnerLive && j.Runner != by {
+		return &store.BusyError{Runner: o.Owner}
+	}
+	if o, ok := s.owners[by]; !ok || o.State != store.OwnerLive {
+		return fmt.Errorf("owner %s: %w", by, store.ErrFenced)
+	}
+	if j.State == store.JobCancelled {
+		return fmt.Errorf("job %q: %w", id, store.ErrCancelled)
+	}
+	j.Runner, j.Updated = by, wall(now)
+	s.putBack(j, func(it *item) bool {
+		o, ok := s.owners[it.owner]
+		return !ok || o.State != store.OwnerLive
+	})
+	return nil
+}
+
+// ReleaseRunner implements [store.Queue].
+func (s *Store) ReleaseRunner(ctx context.Context, id string, by store.OwnerID, now time.Time) (err error) {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end(&err)
+	j, err := s.job(id)
+	if err != nil {
+		return err
+	}
+	if j.Runner == by {
+		j.Runner, j.Updated = "", wall(now)
+	}
+	s.putBack(j, func(it *item) bool { return it.owner == by })
+	return nil
+}
+
+// Accept implements [store.Queue].
+func (s *Store) Accept(ctx context.Context, id, fingerprint string, now time.Time) (err error) {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end(&err)
+	j, err := s.job(id)
+	if err != nil {
+		return err
+	}
+	if j.State == store.JobCancelled {
+		return fmt.Errorf("job %q: %w", id, store.ErrCancelled)
+	}
+	if j.State == store.JobLoading {
+		j.State = store.JobPending
+	}
+	j.Fingerprint, j.Updated = fingerprint, wall(now)
+	return nil
+}
+
+// Calls implements [store.Ledger].
+func (s *Store) Calls(ctx context.Context, id string, after int64, limit int) (calls []store.Call, next int64, err error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer s.end(&err)
+	for i := max(after, 0); i < int64(len(s.calls)); i++ {
+		c := s.calls[i]
+		if id != "" && c.Job != id {
+			continue
+		}
+		if len(calls) >= limit {
+			return calls, next, nil
+		}
+		out := *c
+		out.Path = slices.Clone(out.Path)
+		calls, next = append(calls, out), i+1
+	}
+	return calls, 0, nil
+}
+
+// ModelSums implements [store.Ledger].
+func (s *Store) ModelSums(ctx context.Context, id string) (_ map[string]store.ModelSum, err error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.end(&err)
+	type key struct{ model, call string }
+	sums, seen := map[string]store.ModelSum{}, map[key]bool{}
+	for _, c := range s.calls {
+		if c.Job != id {
+			continue
+		}
+		m := sums[c.Model]
+		if k := (key{c.Model, c.ID}); !seen[k] {
+			seen[k] = true
+			m.Calls++
+		}
+		if c.Attempt >= 0 {
+			m.Attempts++
+		}
+		m.InputTokens += c.InputTokens + c.CacheReadTokens + c.CacheWriteTokens
+		m.OutputTokens += c.OutputTokens
+		m.Cost = m.Cost.Add(c.Cost)
+		sums[c.Model] = m
+	}
+	return sums, nil
+}
+
+// UseModel implements [store.Ledger].
+func (s *Store) UseModel(ctx context.Context, by store.OwnerID, model string, now, since time.Time) (n int, err error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer s.end(&err)
+	if s.models[model] == nil {
+		s.models[model] = map[store.OwnerID]time.Time{}
+	}
+	s.models[model][by] = wall(now)
+	for id, at := range s.models[model] {
+		if o, ok := s.owners[id]; ok && o.State == store.OwnerLive && !at.Before(since) {
+			n++
+		}
+	}
+	return n, nil
+}
