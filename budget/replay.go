@@ -1,0 +1,122 @@
+package budget
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"slices"
+
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+// errJournalProvesNothing: there is no journal, or it is of another start of the machine, or damaged.
+var errJournalProvesNothing = errors.New("budget: journal proves nothing")
+
+// replay is what a journal says.
+type replay struct {
+	owner store.OwnerID
+	boot  string
+	ended []store.Entry
+	sent  []store.OpenHold
+}
+
+// readJournal reads the journal that an owner left. Whatever it cannot vouch for is an error: nothing is guessed.
+func readJournal(path string, owner store.OwnerID, boot string) (*replay, error) {
+	if path == "" {
+		return nil, fmt.Errorf("%w: none is kept", errJournalProvesNothing)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errJournalProvesNothing, err)
+	}
+	r, err := parseJournal(b)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %s: %w", errJournalProvesNothing, path, err)
+	case r.owner != owner:
+		return nil, fmt.Errorf("%w: %s is of owner %s", errJournalProvesNothing, path, r.owner)
+	case boot == "" || r.boot != boot:
+		return nil, fmt.Errorf("%w: %s was written before the machine last started", errJournalProvesNothing, path)
+	}
+	return r, nil
+}
+
+// parseJournal reads a whole journal. A record cut short by its writer's death ends it; damage is an error.
+func parseJournal(b []byte) (*replay, error) {
+	b = bytes.TrimRight(b, "\x00") // the last record ends with an end mark, a cut one wherever it was cut
+	r, at, err := parseIdentity(b)
+	if err != nil {
+		return nil, err
+	}
+	open := map[uint64]store.OpenHold{}
+	var order []uint64
+	for number := uint32(1); at < len(b); number++ {
+		rest := b[at:]
+		if len(rest) < headSize {
+			break // cut within the head
+		}
+		le := binary.LittleEndian
+		if le.Uint32(rest[17:]) != crc32.Checksum(rest[:17], castagnoli) || le.Uint32(rest[13:]) != number {
+			return nil, fmt.Errorf("damaged at byte %d", at)
+		}
+		size := headSize + int(le.Uint32(rest)) + tailSize
+		if len(rest) < size {
+			break // cut before the end mark
+		}
+		payload := rest[headSize : size-tailSize]
+		if le.Uint32(rest[size-tailSize:]) != crc32.Checksum(payload, castagnoli) || rest[size-1] != endMark {
+			return nil, fmt.Errorf("damaged at byte %d", at)
+		}
+		id := le.Uint64(rest[5:])
+		switch kind := rest[4]; kind {
+		case recordSent:
+			o, err := decodeOpen(payload)
+			if err != nil {
+				return nil, err
+			}
+			open[id] = o
+			order = append(order, id)
+		case recordEnded:
+			e, err := decodeEntry(payload)
+			if err != nil {
+				return nil, err
+			}
+			r.ended = append(r.ended, e)
+			delete(open, id)
+		case recordReleased:
+			delete(open, id)
+		default:
+			return nil, fmt.Errorf("record of unknown kind %d at byte %d", kind, at)
+		}
+		at += size
+	}
+	order = slices.DeleteFunc(order, func(id uint64) bool { _, there := open[id]; return !there })
+	for _, id := range order {
+		r.sent = append(r.sent, open[id])
+	}
+	return r, nil
+}
+
+func parseIdentity(b []byte) (*replay, int, error) {
+	at := len(journalMagic) + 4
+	if len(b) < at || string(b[:len(journalMagic)]) != journalMagic {
+		return nil, 0, errors.New("not a journal of this version")
+	}
+	size := int(binary.LittleEndian.Uint32(b[len(journalMagic):]))
+	if size < 0 || size > len(b)-at-tailSize {
+		return nil, 0, errors.New("damaged identity")
+	}
+	end := at + size
+	if binary.LittleEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) || b[end+4] != endMark {
+		return nil, 0, errors.New("damaged identity")
+	}
+	in := &reader{b: b[at:end]}
+	r := &replay{owner: store.OwnerID(in.text()), boot: in.text()}
+	if in.bad || len(in.b) > 0 {
+		return nil, 0, errRecord
+	}
+	return r, end + tailSize, nil
+}
