@@ -114,8 +114,10 @@ type Target struct {
 // Limits are the limits of models that set none of their own, and of the gateway.
 type Limits struct {
 	// DefaultRPM and DefaultTPM are requests and tokens per model and minute. Defaults: 60, 100000.
-	// They are guesses, which a provider's headers replace. Never [Unset].
-	DefaultRPM, DefaultTPM Limit
+	// Never [Unset]. Where nobody wrote one down it is a guess, which a provider's headers replace in
+	// both directions; DefaultRPMSet and DefaultTPMSet say that the operator did.
+	DefaultRPM, DefaultTPM       Limit
+	DefaultRPMSet, DefaultTPMSet bool
 	// MaxWait is how long a call waits for a limit or for money. Default: 120s. 0 refuses at once.
 	MaxWait time.Duration
 	// MaxBody is the largest request body in bytes. Default: 50MB.

@@ -19,7 +19,6 @@ type reader struct {
 	env    lookup
 	wraps  wrapping
 	errs   Errors
-	notes  []string
 	lines  map[string]int // key → line, of every key that was read
 	inUse  map[*yaml.Node]bool
 	unsets map[string]string // key of a secret → the variable it names, where that is not set

@@ -98,8 +98,7 @@ func readFile(path string) ([]byte, error) {
 
 // reason returns what went wrong with a file, without its path, which stands before it.
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()

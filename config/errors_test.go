@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,14 +65,12 @@ func golden(t *testing.T, file, got string) {
 func TestMistakesOutsideTheFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for name, value := range map[string]string{
+	maps.Copy(w.env, map[string]string{
 		"MAX_JOB_COST": "$5", "DEFAULT_RPM": "0", "DEFAULT_TPM": "1.5", "MAX_RETRIES": "3.0", "RETRY_BASE_DELAY": "-1",
 		"RETRY_MAX_DELAY": "1e3", "CIRCUIT_BREAKER_THRESHOLD": "-1", "CIRCUIT_BREAKER_TIMEOUT": "0", "ALLOWED_MODELS": " , ",
 		"AUREA_ADMIN_KEY": "two words", "AUREA_DATABASE": "mysql://root:pw@host/db", "LOG_LEVEL": "verbose",
 		"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://me:pw@host/v1",
-	} {
-		w.env[name] = value
-	}
+	})
 	w.write(".env", "REDACT_PII=perhaps\nMAX_JOB_CST=3\nOTHER=1\n")
 	w.write("aurea.yaml", "limits: {max_wait: x}")
 	w.flags = config.Flags{MaxJobCost: new(""), RPM: new("some"), Database: new("x.db"), Listen: new("here"), LogLevel: new("x")}
@@ -147,12 +146,13 @@ providers:
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "config", c, "key", c.AdminKey, "db", c.Database, "p", c.Providers[0])
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "config", c, "key", c.AdminKey, "db", c.Database, "p", c.Providers[0])
-	printed := string(asJSON) + log.String() + c.String()
+	var printed strings.Builder
+	printed.WriteString(string(asJSON) + log.String() + c.String())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%T"} {
-		printed += fmt.Sprintf(verb, c) + fmt.Sprintf(verb, *c) + fmt.Sprintf(verb, c.Providers) + fmt.Sprintf(verb, c.Database)
+		printed.WriteString(fmt.Sprintf(verb, c) + fmt.Sprintf(verb, *c) + fmt.Sprintf(verb, c.Providers) + fmt.Sprintf(verb, c.Database))
 	}
 	for _, s := range all {
-		if strings.Contains(printed, s) {
+		if strings.Contains(printed.String(), s) {
 			t.Errorf("%q is printed", s)
 		}
 	}

@@ -142,6 +142,9 @@ func (l *loader) completeProviders() {
 		host := ""
 		if u, err := url.Parse(p.BaseURL); err == nil {
 			host = strings.ToLower(u.Hostname())
+			if p.API == APIOpenAI && host != "" && u.Path == "" {
+				l.note(path+".base_url", "has no path; most providers of this format want the version at the end, as in "+p.BaseURL+"/v1")
+			}
 		}
 		if p.Profile == "" {
 			p.Profile = profileOf(host)

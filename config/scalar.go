@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -78,11 +79,21 @@ func into[T any](target *T, parse func(string) (T, error)) func(*reader, value) 
 	}
 }
 
+// noting is parse, and sets *given where it succeeds.
+func noting[T any](given *bool, parse func(string) (T, error)) func(string) (T, error) {
+	return func(text string) (T, error) {
+		got, err := parse(text)
+		if err == nil {
+			*given = true
+		}
+		return got, err
+	}
+}
+
 // explain makes problem and hint of a parser's error. A value with variables in it is shown as it is
 // written: what they contain is nobody's business.
 func explain(s scalar, err error) (problem, hint string) {
-	var h *hiddenFlaw
-	if errors.As(err, &h) {
+	if h, ok := errors.AsType[*hiddenFlaw](err); ok {
 		return "the value (hidden) " + h.problem, h.hint
 	}
 	var f *flaw
@@ -90,7 +101,7 @@ func explain(s scalar, err error) (problem, hint string) {
 		return "the value (hidden) cannot be used", ""
 	}
 	if s.text != s.written {
-		return "the value of " + show(s.written) + " " + f.problem, f.hintWithout(s.text)
+		return "the value of " + show(fallbacks.ReplaceAllString(s.written, ":-…}")) + " " + f.problem, f.hintWithout(s.text)
 	}
 	shown := show(s.text)
 	if shown != strconv.Quote(s.text) {
@@ -98,6 +109,9 @@ func explain(s scalar, err error) (problem, hint string) {
 	}
 	return shown + " " + f.problem, f.hint
 }
+
+// fallbacks matches what follows the name in ${NAME:-fallback}.
+var fallbacks = regexp.MustCompile(`:-[^}]*}`)
 
 // hintWithout returns the hint, or nothing if it repeats a value that is not to be seen.
 func (f *flaw) hintWithout(value string) string {
@@ -119,8 +133,7 @@ func (r *reader) secret(v value, parse func(string) (Secret, error), lenient boo
 		return Secret{}
 	}
 	text, err := expand(r.wraps.unwrap(n.Value), r.env)
-	var missing *undefined
-	if errors.As(err, &missing) {
+	if missing, ok := errors.AsType[*undefined](err); ok {
 		if r.unsets[v.key] = missing.name; !lenient {
 			r.fail(v, missing.Error(), missing.remedy())
 		}
@@ -130,8 +143,7 @@ func (r *reader) secret(v value, parse func(string) (Secret, error), lenient boo
 	if err == nil {
 		got, err = parse(text)
 	}
-	var f *flaw
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*flaw](err); ok {
 		r.fail(v, "the value (hidden) "+f.problem, f.hint)
 	}
 	return got

@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 import "strings"
 
 // single is a key with one value of its own.
@@ -64,10 +66,8 @@ func (p *Provider) addKey(key Secret) {
 	if !key.IsSet() {
 		return
 	}
-	for _, k := range p.Keys {
-		if k == key {
-			return
-		}
+	if slices.Contains(p.Keys, key) {
+		return
 	}
 	p.Keys = append(p.Keys, key)
 }
@@ -98,8 +98,8 @@ func targetFields(t *Target) []field {
 
 func limitFields(l *Limits) []field {
 	return []field{
-		single("default_rpm", into(&l.DefaultRPM, parseLimit)),
-		single("default_tpm", into(&l.DefaultTPM, parseLimit)),
+		single("default_rpm", into(&l.DefaultRPM, noting(&l.DefaultRPMSet, parseLimit))),
+		single("default_tpm", into(&l.DefaultTPM, noting(&l.DefaultTPMSet, parseLimit))),
 		single("max_wait", into(&l.MaxWait, parseDuration)),
 		single("max_body", into(&l.MaxBody, parseSize)),
 	}

@@ -176,13 +176,29 @@ func credentialHeader(name string) bool {
 	return false
 }
 
+// keyPrefixes are how the keys of well-known services begin, in lower case.
+var keyPrefixes = []string{
+	"sk-", "sk_", "pk-", "pk_", "rk_", "bearer ", "basic ", "ghp_", "gho_", "github_pat_", "glpat-",
+	"xoxb-", "xoxp-", "aiza", "akia", "hf_", "gsk_", "eyj", "-----begin",
+}
+
+func wordByte(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+
 // looksSecret reports whether a text looks like a key somebody put in the wrong place: a well-known
 // prefix, or a long unbroken run that mixes letters and digits as no name or number does.
 func looksSecret(text string) bool {
-	lower := strings.ToLower(strings.TrimSpace(text))
-	for _, prefix := range []string{"sk-", "sk_", "pk-", "pk_", "rk_", "bearer ", "basic ", "ghp_", "gho_", "github_pat_", "glpat-", "xox", "aiza", "akia", "hf_", "gsk_", "eyj", "-----begin"} {
-		if strings.HasPrefix(lower, prefix) {
-			return true
+	lower := strings.ToLower(text)
+	for _, prefix := range keyPrefixes {
+		for from := 0; ; {
+			at := strings.Index(lower[from:], prefix)
+			if at < 0 {
+				break
+			}
+			from += at
+			if from == 0 || !wordByte(lower[from-1]) {
+				return true
+			}
+			from += len(prefix)
 		}
 	}
 	letters, digits := 0, 0

@@ -30,6 +30,9 @@ func (s Sources) Of(key string) string {
 	return "default"
 }
 
+// Set reports whether anybody gave the key a value.
+func (s Sources) Set(key string) bool { return s.origins[key] != "" }
+
 // String returns the path of the file, or "none".
 func (s Sources) String() string {
 	if s.File == "" {
