@@ -9,6 +9,8 @@ type keyShape struct {
 	min, max int
 	alphabet uint8
 	digit    bool // the body has at least one digit
+
+	second, third byte // of the prefix, to rule shapes out cheaply; third is 0 if there is none
 }
 
 const (
@@ -48,119 +50,119 @@ var alphabets = func() (t [256]uint8) {
 var keyShapes = func() []keyShape {
 	list := []keyShape{
 		// Model providers and their tools.
-		{"sk-", 10, 0, alphaURL, true}, // OpenAI, DeepSeek, Moonshot, LiteLLM and others
-		{"sk-", 24, 0, alphaAlnum, false},
-		{"sk-ant-", 8, 0, alphaURL, true},
-		{"sk-ant-", 20, 0, alphaURL, false},
-		{"sk-proj-", 8, 0, alphaURL, true},
-		{"sk-proj-", 20, 0, alphaURL, false},
-		{"sk-or-v1-", 8, 0, alphaURL, true},
-		{"sess-", 32, 0, alphaAlnum, true},
-		{"xai-", 16, 0, alphaAlnum, true},
-		{"gsk_", 16, 0, alphaAlnum, true},
-		{"AIza", 30, 0, alphaURL, false},
-		{"AQ.Ab8", 20, 0, alphaURL, false},
-		{"hf_", 20, 0, alphaAlnum, false},
-		{"api_org_", 20, 0, alphaAlnum, false},
-		{"r8_", 30, 0, alphaAlnum, true},
-		{"pplx-", 32, 0, alphaAlnum, false},
-		{"tvly-", 16, 0, alphaURL, true},
-		{"fw_", 20, 0, alphaAlnum, true},
-		{"nvapi-", 30, 0, alphaURL, true},
-		{"csk-", 20, 0, alphaAlnum, true},
-		{"tgp_v1_", 20, 0, alphaURL, true},
-		{"jina_", 30, 0, alphaURL, true},
-		{"fc-", 32, 0, alphaHex, true},
-		{"pcsk_", 20, 0, alphaURL, true},
-		{"lsv2_pt_", 20, 0, alphaURL, true},
-		{"lsv2_sk_", 20, 0, alphaURL, true},
-		{"ABSK", 40, 0, alphaBase64, true},
-		{"bedrock-api-key-", 20, 0, alphaBase64, true},
-		{"vck_", 30, 0, alphaURL, true},
-		{"apify_api_", 20, 0, alphaAlnum, true},
+		shape("sk-", 10, 0, alphaURL, true), // OpenAI, DeepSeek, Moonshot, LiteLLM and others
+		shape("sk-", 24, 0, alphaAlnum, false),
+		shape("sk-ant-", 8, 0, alphaURL, true),
+		shape("sk-ant-", 20, 0, alphaURL, false),
+		shape("sk-proj-", 8, 0, alphaURL, true),
+		shape("sk-proj-", 20, 0, alphaURL, false),
+		shape("sk-or-v1-", 8, 0, alphaURL, true),
+		shape("sess-", 32, 0, alphaAlnum, true),
+		shape("xai-", 16, 0, alphaAlnum, true),
+		shape("gsk_", 16, 0, alphaAlnum, true),
+		shape("AIza", 30, 0, alphaURL, false),
+		shape("AQ.Ab8", 20, 0, alphaURL, false),
+		shape("hf_", 20, 0, alphaAlnum, false),
+		shape("api_org_", 20, 0, alphaAlnum, false),
+		shape("r8_", 30, 0, alphaAlnum, true),
+		shape("pplx-", 32, 0, alphaAlnum, false),
+		shape("tvly-", 16, 0, alphaURL, true),
+		shape("fw_", 20, 0, alphaAlnum, true),
+		shape("nvapi-", 30, 0, alphaURL, true),
+		shape("csk-", 20, 0, alphaAlnum, true),
+		shape("tgp_v1_", 20, 0, alphaURL, true),
+		shape("jina_", 30, 0, alphaURL, true),
+		shape("fc-", 32, 0, alphaHex, true),
+		shape("pcsk_", 20, 0, alphaURL, true),
+		shape("lsv2_pt_", 20, 0, alphaURL, true),
+		shape("lsv2_sk_", 20, 0, alphaURL, true),
+		shape("ABSK", 40, 0, alphaBase64, true),
+		shape("bedrock-api-key-", 20, 0, alphaBase64, true),
+		shape("vck_", 30, 0, alphaURL, true),
+		shape("apify_api_", 20, 0, alphaAlnum, true),
 		// Clouds.
-		{"AKIA", 16, 16, alphaUpper, false},
-		{"ASIA", 16, 16, alphaUpper, false},
-		{"ABIA", 16, 16, alphaUpper, false},
-		{"ACCA", 16, 16, alphaUpper, false},
-		{"ya29.", 20, 0, alphaURL, true},
-		{"GOCSPX-", 20, 0, alphaURL, false},
-		{"LTAI", 12, 26, alphaAlnum, true},
-		{"AKID", 28, 34, alphaAlnum, true},
-		{"dop_v1_", 32, 0, alphaHex, true},
-		{"doo_v1_", 32, 0, alphaHex, true},
-		{"dor_v1_", 32, 0, alphaHex, true},
-		{"dapi", 32, 36, alphaHex, true},
-		{"tskey-", 16, 0, alphaURL, true},
-		{"dp.pt.", 30, 0, alphaAlnum, true},
-		{"dp.st.", 30, 0, alphaDotted, true},
-		{"pul-", 40, 40, alphaHex, true},
-		{"hvs.", 20, 0, alphaURL, true},
-		{"hvb.", 20, 0, alphaURL, true},
-		{"sbp_", 32, 0, alphaAlnum, true},
-		{"sb_secret_", 16, 0, alphaURL, true},
-		{"pscale_tkn_", 20, 0, alphaDotted, true},
-		{"pscale_pw_", 20, 0, alphaDotted, true},
-		{"AGE-SECRET-KEY-1", 50, 0, alphaUpper, true},
+		shape("AKIA", 16, 16, alphaUpper, false),
+		shape("ASIA", 16, 16, alphaUpper, false),
+		shape("ABIA", 16, 16, alphaUpper, false),
+		shape("ACCA", 16, 16, alphaUpper, false),
+		shape("ya29.", 20, 0, alphaURL, true),
+		shape("GOCSPX-", 20, 0, alphaURL, false),
+		shape("LTAI", 12, 26, alphaAlnum, true),
+		shape("AKID", 28, 34, alphaAlnum, true),
+		shape("dop_v1_", 32, 0, alphaHex, true),
+		shape("doo_v1_", 32, 0, alphaHex, true),
+		shape("dor_v1_", 32, 0, alphaHex, true),
+		shape("dapi", 32, 36, alphaHex, true),
+		shape("tskey-", 16, 0, alphaURL, true),
+		shape("dp.pt.", 30, 0, alphaAlnum, true),
+		shape("dp.st.", 30, 0, alphaDotted, true),
+		shape("pul-", 40, 40, alphaHex, true),
+		shape("hvs.", 20, 0, alphaURL, true),
+		shape("hvb.", 20, 0, alphaURL, true),
+		shape("sbp_", 32, 0, alphaAlnum, true),
+		shape("sb_secret_", 16, 0, alphaURL, true),
+		shape("pscale_tkn_", 20, 0, alphaDotted, true),
+		shape("pscale_pw_", 20, 0, alphaDotted, true),
+		shape("AGE-SECRET-KEY-1", 50, 0, alphaUpper, true),
 		// Code and packages.
-		{"ghp_", 20, 0, alphaAlnum, true},
-		{"gho_", 20, 0, alphaAlnum, true},
-		{"ghu_", 20, 0, alphaAlnum, true},
-		{"ghs_", 20, 0, alphaAlnum, true},
-		{"ghr_", 20, 0, alphaAlnum, true},
-		{"github_pat_", 20, 0, alphaURL, true},
-		{"glpat-", 16, 0, alphaDotted, true},
-		{"gldt-", 16, 0, alphaURL, true},
-		{"glrt-", 16, 0, alphaDotted, true},
-		{"glptt-", 16, 0, alphaURL, true},
-		{"glsoat-", 16, 0, alphaURL, true},
-		{"npm_", 30, 0, alphaAlnum, false},
-		{"pypi-", 50, 0, alphaURL, true},
-		{"rubygems_", 32, 0, alphaHex, true},
-		{"dckr_pat_", 20, 0, alphaURL, false},
-		{"oy2", 40, 46, alphaAlnum, true},
-		{"ATATT3", 30, 0, alphaBase64, true},
-		{"ATCTT3", 30, 0, alphaBase64, true},
-		{"ATBB", 24, 0, alphaAlnum, true},
-		{"lin_api_", 30, 0, alphaAlnum, true},
-		{"PMAK-", 24, 0, alphaURL, true},
-		{"figd_", 20, 0, alphaURL, true},
-		{"ntn_", 30, 0, alphaAlnum, true},
-		{"secret_", 40, 0, alphaAlnum, true},
+		shape("ghp_", 20, 0, alphaAlnum, true),
+		shape("gho_", 20, 0, alphaAlnum, true),
+		shape("ghu_", 20, 0, alphaAlnum, true),
+		shape("ghs_", 20, 0, alphaAlnum, true),
+		shape("ghr_", 20, 0, alphaAlnum, true),
+		shape("github_pat_", 20, 0, alphaURL, true),
+		shape("glpat-", 16, 0, alphaDotted, true),
+		shape("gldt-", 16, 0, alphaURL, true),
+		shape("glrt-", 16, 0, alphaDotted, true),
+		shape("glptt-", 16, 0, alphaURL, true),
+		shape("glsoat-", 16, 0, alphaURL, true),
+		shape("npm_", 30, 0, alphaAlnum, false),
+		shape("pypi-", 50, 0, alphaURL, true),
+		shape("rubygems_", 32, 0, alphaHex, true),
+		shape("dckr_pat_", 20, 0, alphaURL, false),
+		shape("oy2", 40, 46, alphaAlnum, true),
+		shape("ATATT3", 30, 0, alphaBase64, true),
+		shape("ATCTT3", 30, 0, alphaBase64, true),
+		shape("ATBB", 24, 0, alphaAlnum, true),
+		shape("lin_api_", 30, 0, alphaAlnum, true),
+		shape("PMAK-", 24, 0, alphaURL, true),
+		shape("figd_", 20, 0, alphaURL, true),
+		shape("ntn_", 30, 0, alphaAlnum, true),
+		shape("secret_", 40, 0, alphaAlnum, true),
 		// Payments, messages, monitoring.
-		{"sk_live_", 10, 0, alphaAlnum, false},
-		{"sk_test_", 10, 0, alphaAlnum, false},
-		{"rk_live_", 10, 0, alphaAlnum, false},
-		{"rk_test_", 10, 0, alphaAlnum, false},
-		{"whsec_", 20, 0, alphaBase64, true},
-		{"sq0atp-", 20, 0, alphaURL, true},
-		{"sq0csp-", 20, 0, alphaURL, true},
-		{"shpat_", 32, 0, alphaHex, true},
-		{"shpss_", 32, 0, alphaHex, true},
-		{"shpca_", 32, 0, alphaHex, true},
-		{"shppa_", 32, 0, alphaHex, true},
-		{"xoxb-", 10, 0, alphaURL, true},
-		{"xoxp-", 10, 0, alphaURL, true},
-		{"xoxa-", 10, 0, alphaURL, true},
-		{"xoxr-", 10, 0, alphaURL, true},
-		{"xoxs-", 10, 0, alphaURL, true},
-		{"xoxe-", 10, 0, alphaURL, true},
-		{"xoxe.xox", 20, 0, alphaURL, true},
-		{"xapp-", 20, 0, alphaURL, true},
-		{"SG.", 40, 0, alphaDotted, true},
-		{"SK", 32, 32, alphaHex, true},
-		{"key-", 32, 32, alphaHex, true},
-		{"xkeysib-", 32, 0, alphaURL, true},
-		{"re_", 24, 0, alphaURL, true},
-		{"phx_", 30, 0, alphaAlnum, true},
-		{"sntrys_", 30, 0, alphaBase64, true},
-		{"sntryu_", 30, 0, alphaBase64, true},
-		{"glsa_", 24, 0, alphaURL, true},
-		{"glc_", 32, 0, alphaBase64, true},
-		{"NRAK-", 24, 0, alphaUpper, true},
-		{"pat-na1-", 30, 0, alphaURL, true},
-		{"pat-eu1-", 30, 0, alphaURL, true},
-		{"EAACEdEose0cBA", 10, 0, alphaAlnum, false},
+		shape("sk_live_", 10, 0, alphaAlnum, false),
+		shape("sk_test_", 10, 0, alphaAlnum, false),
+		shape("rk_live_", 10, 0, alphaAlnum, false),
+		shape("rk_test_", 10, 0, alphaAlnum, false),
+		shape("whsec_", 20, 0, alphaBase64, true),
+		shape("sq0atp-", 20, 0, alphaURL, true),
+		shape("sq0csp-", 20, 0, alphaURL, true),
+		shape("shpat_", 32, 0, alphaHex, true),
+		shape("shpss_", 32, 0, alphaHex, true),
+		shape("shpca_", 32, 0, alphaHex, true),
+		shape("shppa_", 32, 0, alphaHex, true),
+		shape("xoxb-", 10, 0, alphaURL, true),
+		shape("xoxp-", 10, 0, alphaURL, true),
+		shape("xoxa-", 10, 0, alphaURL, true),
+		shape("xoxr-", 10, 0, alphaURL, true),
+		shape("xoxs-", 10, 0, alphaURL, true),
+		shape("xoxe-", 10, 0, alphaURL, true),
+		shape("xoxe.xox", 20, 0, alphaURL, true),
+		shape("xapp-", 20, 0, alphaURL, true),
+		shape("SG.", 40, 0, alphaDotted, true),
+		shape("SK", 32, 32, alphaHex, true),
+		shape("key-", 32, 32, alphaHex, true),
+		shape("xkeysib-", 32, 0, alphaURL, true),
+		shape("re_", 24, 0, alphaURL, true),
+		shape("phx_", 30, 0, alphaAlnum, true),
+		shape("sntrys_", 30, 0, alphaBase64, true),
+		shape("sntryu_", 30, 0, alphaBase64, true),
+		shape("glsa_", 24, 0, alphaURL, true),
+		shape("glc_", 32, 0, alphaBase64, true),
+		shape("NRAK-", 24, 0, alphaUpper, true),
+		shape("pat-na1-", 30, 0, alphaURL, true),
+		shape("pat-eu1-", 30, 0, alphaURL, true),
+		shape("EAACEdEose0cBA", 10, 0, alphaAlnum, false),
 	}
 	slices.SortStableFunc(list, func(a, b keyShape) int {
 		if a.prefix[0] != b.prefix[0] {
@@ -170,6 +172,14 @@ var keyShapes = func() []keyShape {
 	})
 	return list
 }()
+
+func shape(prefix string, least, most int, alphabet uint8, digit bool) keyShape {
+	k := keyShape{prefix: prefix, min: least, max: most, alphabet: alphabet, digit: digit, second: prefix[1]}
+	if len(prefix) > 2 {
+		k.third = prefix[2]
+	}
+	return k
+}
 
 // firstShape is where the shapes that begin with a byte begin in keyShapes.
 var firstShape = func() (t [256]uint8) {
@@ -224,10 +234,17 @@ func (s *scanner) word(i int) int {
 
 // keyEnd returns the end of the shaped key at i, or 0.
 func keyEnd(src string, i int) int {
+	if i+3 > len(src) {
+		return 0
+	}
+	second, third := src[i+1], src[i+2]
 	for k := int(firstShape[src[i]]); k < len(keyShapes); k++ {
 		shape := &keyShapes[k]
 		if shape.prefix[0] != src[i] {
 			break
+		}
+		if shape.second != second || shape.third != third && shape.third != 0 {
+			continue
 		}
 		if len(src)-i < len(shape.prefix)+shape.min || src[i:i+len(shape.prefix)] != shape.prefix {
 			continue

@@ -61,26 +61,32 @@ var qualifiers = [...]string{
 	"plaintext", "base64", "b64", "primary", "secondary", "again", "repeat",
 }
 
-// lastPairs holds the last two letters of all names that may be sensitive, one bit a pair: one look
-// rules out most others.
-var lastPairs = func() (t [32]uint32) {
-	add := func(w string) { t[w[len(w)-2]&31] |= 1 << (w[len(w)-1] & 31) }
+// pairs is a set of pairs of letters, case folded: one bit each.
+type pairs [32]uint32
+
+func (p *pairs) add(a, b byte)      { p[a&31] |= 1 << (b & 31) }
+func (p *pairs) has(a, b byte) bool { return p[a&31]>>(b&31)&1 != 0 }
+
+// lastPairs holds the last two letters of all names that may be sensitive, qualifiedPairs those of the
+// qualifiers: one look rules out most others.
+var lastPairs, qualifiedPairs = func() (all, qualified pairs) {
+	for _, w := range qualifiers {
+		all.add(w[len(w)-2], w[len(w)-1])
+		qualified.add(w[len(w)-2], w[len(w)-1])
+	}
 	for _, list := range suffixes {
 		for _, s := range list {
-			add(s.text)
+			all.add(s.text[len(s.text)-2], s.text[len(s.text)-1])
 		}
 	}
 	for w := range wholeNames {
-		add(w)
+		all.add(w[len(w)-2], w[len(w)-1])
 	}
-	for _, w := range qualifiers {
-		add(w)
-	}
-	return t
+	return all, qualified
 }()
 
 // maybeSensitive reports that a name which ends in a and b may be sensitive.
-func maybeSensitive(a, b byte) bool { return lastPairs[a&31]>>(b&31)&1 != 0 || isDigit(b) }
+func maybeSensitive(a, b byte) bool { return lastPairs.has(a, b) || isDigit(b) }
 
 // classify tells the kind of a name, whatever its case and the way its words are joined.
 func classify(name string) nameKind {
@@ -113,14 +119,17 @@ func classify(name string) nameKind {
 func unqualified(t []byte) []byte {
 	for range 3 {
 		n := len(t)
-		for n > 0 && isDigit(t[n-1]) && !endsWith(t[:n], "b64") && !endsWith(t[:n], "base64") {
-			n--
+		if n < 3 || !isDigit(t[n-1]) && !qualifiedPairs.has(t[n-2], t[n-1]) {
+			break
 		}
 		for _, q := range qualifiers {
 			if n > len(q)+2 && endsWith(t[:n], q) {
 				n -= len(q)
 				break
 			}
+		}
+		for n > 0 && isDigit(t[n-1]) {
+			n--
 		}
 		if n == len(t) {
 			break

@@ -49,6 +49,9 @@ func (s *scanner) digits(i int) int {
 			}
 		}
 	}
+	if end := s.date(i, j); end > 0 {
+		return end
+	}
 	if j-i == 1 && src[i] != '1' && s.before(i) != '+' {
 		return j
 	}
@@ -68,6 +71,17 @@ func (s *scanner) digits(i int) int {
 		return s.emit(a, end, labelPhone)
 	}
 	return j
+}
+
+// date returns the end of a calendar date, year first, at i; or 0.
+func (s *scanner) date(i, j int) int {
+	src := s.src
+	if j-i != 4 || len(src) < i+10 || src[i] != '1' && src[i] != '2' || src[j] != '-' && src[j] != '/' || src[j+3] != src[j] ||
+		!isDigit(src[j+1]) || !isDigit(src[j+2]) || !isDigit(src[j+4]) || !isDigit(src[j+5]) ||
+		src[j+1] > '1' || src[j+4] > '3' || !s.closed(i+10) || s.before(i) == '+' {
+		return 0
+	}
+	return i + 10
 }
 
 func dots(t string) (n int) {

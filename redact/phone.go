@@ -28,14 +28,11 @@ func (s *scanner) phone(n *number, i int) (a, end int) {
 	if g := s.trunk(n); g >= 0 {
 		return a, s.extension(n.end[g])
 	}
-	if n.groups > 2 && (n.total[0] == 2 && string(n.digits[:2]) == "00" || n.total[0] >= 4 && n.total[0] <= 5 && string(n.digits[:2]) == "00") {
+	if n.groups > 2 && n.size[0] <= 5 && string(n.digits[:2]) == "00" {
 		return a, s.international(n, 2)
 	}
 	if s.numberWords(i)&nearPhone == 0 {
 		return i, 0
-	}
-	if len(n.digits) > 7 && n.size[0] == 4 && n.shape(1, 2, 2) && (n.digits[0] == '1' || n.digits[0] == '2') {
-		return i, 0 // a date
 	}
 	for g := n.groups - 1; g >= 0; g-- {
 		if n.total[g] >= 7 && n.total[g] <= maxE164 && s.closedOrExtended(n.end[g]) {
