@@ -189,16 +189,21 @@ func (t *Tracker) failed(cause error) {
 	t.retryAt = now.Add(wait)
 	t.urgent = true
 	t.o.Logger.Warn("budget: store: trying again", "error", cause, "in", wait)
-	if t.inContact(now) {
-		return
-	}
-	for t.first != nil {
-		if errors.Is(cause, ErrUnavailable) {
-			t.answer(t.first, fmt.Errorf("budget: nothing can be held: %w", cause))
-		} else {
-			t.answer(t.first, fmt.Errorf("budget: nothing can be held: %w: %w", ErrUnavailable, cause))
+	out := !t.inContact(now)
+	for w := t.first; w != nil; {
+		next := w.next
+		if out || w.ask.MaxWait == 0 {
+			t.answer(w, unavailable(cause))
 		}
+		w = next
 	}
+}
+
+func unavailable(cause error) error {
+	if errors.Is(cause, ErrUnavailable) {
+		return fmt.Errorf("budget: nothing can be held: %w", cause)
+	}
+	return fmt.Errorf("budget: nothing can be held: %w: %w", ErrUnavailable, cause)
 }
 
 // watch looks every half second at the accounts this owner has leases on: whether others want money, limits
@@ -231,14 +236,27 @@ func (t *Tracker) inspect() {
 	t.applying.Lock() // or a snapshot could be older than a round's
 	defer t.applying.Unlock()
 	t.mu.Lock()
+	run := t.cur
+	if run == nil || time.Now().Before(t.retryAt) {
+		t.mu.Unlock()
+		return
+	}
 	var leases []*lease
 	var ids []store.CounterID
-	if t.cur != nil && !time.Now().Before(t.retryAt) {
-		for id, l := range t.cur.leases {
-			leases, ids = append(leases, l), append(ids, id)
-		}
+	for id, l := range run.leases {
+		leases, ids = append(leases, l), append(ids, id)
 	}
 	t.mu.Unlock()
+	switch o, err := t.st.Owner(t.ctx, run.id); {
+	case err != nil:
+		t.failed(fmt.Errorf("read this process's row: %w", err))
+		return
+	case o.State != store.OwnerLive || o.Epoch != run.epoch:
+		if t.unresolved == nil {
+			t.fence(run)
+		}
+		return
+	}
 	if len(ids) == 0 || !t.read(leases, ids, 0) {
 		return
 	}

@@ -31,6 +31,9 @@ type round struct {
 // nil if there is nothing. Under Tracker.mu.
 func (t *Tracker) build(now time.Time) *round {
 	run, step := t.cur, t.steps
+	if len(run.pending) == 0 {
+		run.limit = entriesPerRound
+	}
 	r := &round{run: run, step: step}
 	touch := func(l *lease) {
 		if l.step != step {
@@ -201,7 +204,7 @@ func (t *Tracker) apply(r *round) bool {
 		t.absorb(r, res, began)
 		return true
 	case errors.Is(err, store.ErrFenced):
-		t.fence(r)
+		t.fence(r.run)
 		return true
 	}
 	t.unresolved, t.cause = r, err
@@ -224,7 +227,7 @@ func (t *Tracker) resolve() bool {
 	switch {
 	case errors.Is(err, store.ErrFenced):
 		t.unresolved = nil
-		t.fence(r)
+		t.fence(r.run)
 		return true
 	case err != nil:
 		t.failed(fmt.Errorf("%w (and then: %w)", cause, err))
@@ -332,8 +335,8 @@ func (t *Tracker) absorb(r *round, res store.RoundResult, began time.Time) {
 		}
 		e.finish(e.err, slices.Contains(res.Rejected, i))
 	}
-	if run.limit < entriesPerRound {
-		run.limit = min(entriesPerRound, run.limit*2)
+	if run.limit = min(entriesPerRound, run.limit*2); len(run.pending) == 0 {
+		run.limit = entriesPerRound
 	}
 	run.tries = 0
 }

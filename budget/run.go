@@ -62,10 +62,12 @@ func (t *Tracker) join(ctx context.Context) (*run, error) {
 }
 
 // fence takes in that this owner was declared dead. Its leases are gone; its attempts in flight end as a late owner's, and it joins anew.
-func (t *Tracker) fence(r *round) {
+func (t *Tracker) fence(run *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	run := r.run
+	if run.fenced {
+		return
+	}
 	t.o.Logger.Warn("budget: this process was declared dead by another; it settles its calls and joins again", "owner", run.id)
 	run.fenced = true
 	run.limit, run.tries = entriesPerRound, 0

@@ -2,6 +2,7 @@ package budget
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -185,7 +186,7 @@ func (t *Tracker) shut(ctx context.Context) error {
 		t.abandon()
 		return fmt.Errorf("budget: close: the store refused %d records; they are in the journal and their money stays unconfirmed", aside)
 	}
-	if err := t.st.Leave(context.WithoutCancel(ctx), cur.id, cur.epoch); err != nil {
+	if err := t.leaveStore(context.WithoutCancel(ctx), cur); err != nil {
 		t.abandon()
 		return fmt.Errorf("budget: close: leave: %w", err)
 	}
@@ -198,6 +199,15 @@ func (t *Tracker) shut(ctx context.Context) error {
 		return fmt.Errorf("budget: close: %w", ferr)
 	}
 	return nil
+}
+
+// leaveStore marks the run gone. It has no lease, so it does not matter if another declared it dead meanwhile.
+func (t *Tracker) leaveStore(ctx context.Context, r *run) error {
+	err := t.st.Leave(ctx, r.id, r.epoch)
+	if errors.Is(err, store.ErrFenced) {
+		_, err = t.st.SettleDead(ctx, store.PostMortem{Owner: r.id, Now: t.o.Now(), Final: true})
+	}
+	return err
 }
 
 // halt ends the goroutines; ends that come later, or were not written, are finished as failed.

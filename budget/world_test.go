@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type testStore struct {
 
 	mu     sync.Mutex
 	faults []fault // for the next rounds
+	down   bool    // nothing can be reached
+	refuse string  // the id of a call whose row is not taken, whatever else is in it
 	rounds int
 	reads  int
 }
@@ -52,6 +55,15 @@ func (s *testStore) Apply(ctx context.Context, r store.Round) (store.RoundResult
 	s.mu.Lock()
 	s.rounds++
 	f := fault(-1)
+	if s.down {
+		f = outage
+	}
+	for _, e := range r.Entries {
+		if s.refuse != "" && (e.Call.ID == s.refuse || strings.HasPrefix(e.Call.ID, s.refuse+"+")) {
+			s.mu.Unlock()
+			return store.RoundResult{}, errors.New("row violates a constraint")
+		}
+	}
 	if len(s.faults) > 0 {
 		f, s.faults = s.faults[0], s.faults[1:]
 	}
@@ -73,8 +85,28 @@ func (s *testStore) Apply(ctx context.Context, r store.Round) (store.RoundResult
 func (s *testStore) Counters(ctx context.Context, ids ...store.CounterID) ([]store.Counter, error) {
 	s.mu.Lock()
 	s.reads++
+	down := s.down
 	s.mu.Unlock()
+	if down {
+		return nil, store.ErrUnavailable
+	}
 	return s.Store.Counters(ctx, ids...)
+}
+
+func (s *testStore) Owner(ctx context.Context, id store.OwnerID) (store.Owner, error) {
+	s.mu.Lock()
+	down := s.down
+	s.mu.Unlock()
+	if down {
+		return store.Owner{}, store.ErrUnavailable
+	}
+	return s.Store.Owner(ctx, id)
+}
+
+func (s *testStore) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
 }
 
 // check asserts what must hold of the store after every step: I1, I2 unless over is true, and I4.
