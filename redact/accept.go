@@ -16,8 +16,14 @@ func (s *scanner) acceptable(kind nameKind, v value) bool {
 		return true // a field of an object: its value is what its name says
 	}
 	next := s.at(v.b)
+	if v.bare && (v.sep == ':' && !hasDigit(t) || v.sep == ':' && strings.Contains(t, "/") || !hasLetter(t)) {
+		return false // the results of tests: "PASS: TestName/1", "pass=3 fail=0"
+	}
 	if !v.quoted {
-		if code(t) || s.at(v.next) == '[' {
+		if v.spaced && v.sep == '=' && len(t) < 5 {
+			return false
+		}
+		if code(t) || s.at(v.next) == '[' || len(t) < 4 && (v.spaced || kind == nameKey) && !hasLetter(t) && !hasSymbol(t) {
 			return false
 		}
 		if home := t[0] == '/' || strings.HasPrefix(t, "./") || strings.HasPrefix(t, "~/"); home {
@@ -26,6 +32,9 @@ func (s *scanner) acceptable(kind nameKind, v value) bool {
 	}
 	if strings.Contains(t, "://") {
 		return false // a URL: its own password is found there
+	}
+	if v.quoted && variable(t) && !hasDigit(t) {
+		return false // a table of names
 	}
 	strong := credential(t)
 	digit := hasDigit(t)
@@ -88,7 +97,7 @@ func template(t string) bool {
 	case '%':
 		return len(t) <= 3 || t[len(t)-1] == '%' && identifier(t[1:len(t)-1])
 	case '&', '*':
-		return len(t) > 1 && identifier(t[1:])
+		return len(t) > 1 && path(t[1:]) && !isDigit(t[len(t)-1])
 	}
 	return false
 }
@@ -145,13 +154,27 @@ func code(t string) bool {
 	if strings.Contains(t, "->") || strings.Contains(t, "::") {
 		return true
 	}
-	if k := strings.IndexByte(t, '('); k >= 0 {
+	if k := strings.IndexAny(t, "([{"); k >= 0 {
 		return k == 0 || path(t[:k])
 	}
-	if k := strings.IndexByte(t, '['); k > 0 {
-		return path(t[:k])
+	if variable(t) {
+		return true
 	}
 	return strings.Contains(t, ".") && path(t) && !hasDigit(t)
+}
+
+// variable reports the name of something that holds a secret, with a hump, an underscore or a dot:
+// testPrivateKey, new_password, cfg.apiKey2.
+func variable(t string) bool {
+	if !path(t) || classify(t) == nameNone {
+		return false
+	}
+	for k := 1; k < len(t); k++ {
+		if t[k] == '_' || t[k] == '.' || isUpper(t[k]) && isLower(t[k-1]) {
+			return true
+		}
+	}
+	return false
 }
 
 // path reports names joined by dots.

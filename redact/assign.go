@@ -7,9 +7,11 @@ const maxValue = 1024
 
 // value is the right side of an assignment.
 type value struct {
-	a, b    int  // the value in the text, without its quotes
-	next    int  // where to go on behind it
-	quoted  bool //
+	a, b    int // the value in the text, without its quotes
+	next    int // where to go on behind it
+	quoted  bool
+	bare    bool // the name is PASS or pass alone, which tests print as well
+	outer   byte // the quote right before the name, if the name has none of its own
 	named   bool // the name is quoted too: a field of a JSON-like object
 	spaced  bool // blanks stand before the value
 	sep     byte // ':', '=', ' ' (a flag) or 'i' (prose: "is")
@@ -27,7 +29,10 @@ func (s *scanner) assignment(i int) int {
 	if kind == nameNone {
 		return i + 1
 	}
-	v := value{named: quoted, sep: s.src[i]}
+	v := value{named: quoted, sep: s.src[i], bare: len(name) == 4 && foldPrefix(name, "pass")}
+	if k := i - len(name) - 1; !quoted && k >= 0 && isQuote(s.src[k]) && s.src[k+1:i] == name {
+		v.outer = s.src[k]
+	}
 	p := i + 1
 	switch s.at(p) {
 	case '=': // ":=", "=="
@@ -167,6 +172,9 @@ func (s *scanner) readValue(v *value, p int) {
 		q++
 	}
 	if q < len(src) && isQuote(src[q]) {
+		if src[q] == v.outer {
+			return // "PWD="+dir: the string ends here
+		}
 		if b := closing(src, q+1, src[q], q-esc); b >= 0 {
 			v.a, v.b, v.quoted = q+1, b, true
 			v.next = b
@@ -404,7 +412,7 @@ scan:
 	}
 	switch {
 	case colon < 0 || colon > at:
-		if key <= 0 && credential(src[p:at]) {
+		if key <= 0 && at-p >= 16 && strings.IndexByte(src[p:at], '%') < 0 && credential(src[p:at]) {
 			return s.emit(p, at, labelKey)
 		}
 	case colon+1 < at && colon >= s.copied && !reference(src[colon+1:at]) && !template(src[colon+1:at]):

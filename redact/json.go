@@ -3,6 +3,7 @@ package redact
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -271,16 +272,21 @@ func (s *scanner) jsonSkip(p, depth int) (int, bool) {
 	return s.jsonValue(p, depth, "")
 }
 
+// decodeBuffers holds the space for decoded strings: most have nothing to redact, and looking at them
+// shall not allocate.
+var decodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // jsonText redacts the string src[p:end], quotes included.
 func (s *scanner) jsonText(p, end int, esc bool, name string) {
 	if s.muted || end-p < 5 {
 		return
 	}
 	text := s.src[p+1 : end-1]
-	var decoded []byte
 	if esc {
-		decoded = unescape(make([]byte, 0, len(text)), text)
-		text = view(decoded)
+		buf := decodeBuffers.Get().(*[]byte)
+		defer decodeBuffers.Put(buf)
+		*buf = unescape((*buf)[:0], text)
+		text = view(*buf)
 	}
 	inner := scanner{src: text, name: name, pii: s.pii, depth: s.depth + 1, urlAt: -1}
 	inner.run(0)

@@ -234,7 +234,8 @@ func (s *scanner) card(n *number, i int) int {
 			continue
 		}
 		d := n.digits[:total]
-		if (g == 0 || cardLayout(n, g)) && issued(d) && luhn(d) {
+		right := luhn(d)
+		if right && (g == 0 && s.before(i) != '-' || g > 0 && cardLayout(n, g)) && issued(d) {
 			return n.end[g]
 		}
 		if total < 13 || g > 4 || g == 0 && total == 13 && d[0] == '1' {
@@ -243,7 +244,7 @@ func (s *scanner) card(n *number, i int) int {
 		if near < 0 {
 			near = int(s.numberWords(i) & nearCard)
 		}
-		if near > 0 && (g == 0 || total <= 16 || cardLayout(n, g)) {
+		if near > 0 && (total <= 16 || right && (g == 0 || cardLayout(n, g))) {
 			return n.end[g]
 		}
 	}
@@ -276,9 +277,9 @@ func issued(d []byte) bool {
 	case p2 == 34 || p2 == 37: // American Express
 		return n == 15
 	case p4 == 6011, p2 == 65, p3 >= 644 && p3 <= 649: // Discover
-		return n >= 16
+		return n == 16
 	case p2 == 62: // UnionPay
-		return n >= 16
+		return n == 16 || n == 19
 	case p4 >= 3528 && p4 <= 3589: // JCB
 		return n == 16
 	case p4 == 2131 || p4 == 1800: // JCB, older
@@ -289,10 +290,8 @@ func issued(d []byte) bool {
 		return n == 16
 	case p2 == 60, p2 == 81, p2 == 82, p4 == 9792: // RuPay, Troy
 		return n == 16
-	case p4 == 5018, p4 == 5020, p4 == 5038, p4 == 5893, p4 == 6304, p4 >= 6759 && p4 <= 6763: // Maestro
-		return true
-	case p2 >= 56 && p2 <= 58, p2 == 50: // Maestro
-		return n == 12 || n == 13 || n == 16 || n == 19
+	case p2 == 50, p2 >= 56 && p2 <= 58, p4 == 6304, p4 == 6390, p4 >= 6759 && p4 <= 6763: // Maestro
+		return n == 12 || n == 13 || n == 16
 	}
 	return false
 }

@@ -22,13 +22,16 @@ func (s *scanner) phone(n *number, i int) (a, end int) {
 	if a == i && s.before(i) == '+' {
 		return i, 0 // a sum
 	}
+	if n.groups >= 4 && n.gap[1] == '.' && n.gap[2] == '.' && n.gap[3] == '.' && n.size[0] == 3 {
+		return i, 0 // an address with zeros before its digits, or a version
+	}
 	if g := s.northAmerican(n, i); g >= 0 {
 		return a, s.extension(n.end[g])
 	}
-	if g := s.trunk(n); g >= 0 {
+	if g := s.trunk(n, i); g >= 0 {
 		return a, s.extension(n.end[g])
 	}
-	if n.groups > 2 && n.size[0] <= 5 && string(n.digits[:2]) == "00" {
+	if n.groups > 3 && n.size[0] <= 5 && string(n.digits[:2]) == "00" && s.numberWords(i)&nearPhone != 0 {
 		return a, s.international(n, 2)
 	}
 	if s.numberWords(i)&nearPhone == 0 {
@@ -92,17 +95,18 @@ func (s *scanner) northAmerican(n *number, i int) int {
 }
 
 // trunk returns the last group of a national number with the trunk 0, as written in most of Europe and
-// Asia, or -1: 06 12 34 56 78, 020 7946 0958, 090-1234-5678.
-func (s *scanner) trunk(n *number) int {
-	if n.digits[0] != '0' || n.digits[1] == '0' || n.size[0] < 2 || n.size[0] > 5 {
+// Asia, or -1: 06 12 34 56 78, 020 7946 0958, 090-1234-5678. Dumps of bytes and words in hexadecimal
+// look alike where no letter stands in them.
+func (s *scanner) trunk(n *number, i int) int {
+	if n.digits[0] != '0' || n.digits[1] == '0' || n.size[0] < 2 || n.size[0] > 5 || s.neighbour(i-1, -1) {
 		return -1
 	}
 	for g := n.groups - 1; g >= 1; g-- {
-		if n.total[g] < 9 || n.total[g] > 12 || !s.closedOrExtended(n.end[g]) {
+		if n.total[g] < 9 || n.total[g] > 11 || !s.closedOrExtended(n.end[g]) {
 			continue
 		}
-		if n.shape(0, 2, 2, 4) || g > 4 {
-			return -1 // a date with something behind it
+		if n.shape(0, 2, 2, 4) || n.shape(0, 3, 3, 3) || g > 4 || s.neighbour(n.end[g], 1) {
+			return -1 // a date with something behind it, a column, a dump
 		}
 		ok := g >= 2 || n.size[0] >= 3 && n.size[1] >= 5
 		for k := 1; k <= g; k++ {
@@ -118,6 +122,23 @@ func (s *scanner) trunk(n *number) int {
 		}
 	}
 	return -1
+}
+
+// neighbour reports that behind the separator at p, in the given direction, another hexadecimal number
+// stands.
+func (s *scanner) neighbour(p, step int) bool {
+	if p <= s.floor || p >= len(s.src) || s.src[p] != ' ' && s.src[p] != ':' {
+		return false
+	}
+	n, digit := 0, false
+	for p += step; p >= s.floor && p < len(s.src) && inWord(s.src[p]); p += step {
+		if !isHex(s.src[p]) {
+			return false
+		}
+		digit = digit || isDigit(s.src[p])
+		n++
+	}
+	return digit && n%2 == 0 || n == 2
 }
 
 // closedOrExtended reports that a phone number may end at p, an extension behind it or not.

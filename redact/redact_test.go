@@ -158,6 +158,9 @@ func TestLeftAlone(t *testing.T) {
 		"cache key: " + madeHex(32), "idempotency-key: " + uuid, "0.0.0.0:80", "255.255.255.0", "1.3.6.1.4.1.311.21", "5551234567 bytes",
 		"-----BEGIN CERTIFICATE-----\n" + made(64) + "\n-----END CERTIFICATE-----", "[EMAIL_REDACTED] and [CARD_REDACTED] 1234567890123456",
 		"Authorization: [AUTH_REDACTED]", "Bearer [TOKEN_REDACTED]", "password=[PASSWORD_REDACTED]", `{"password":"[REDACTED]"}`,
+		"--- PASS: TestX/7 (0.01s)", "pass=12 fail=3", `env = append(env, "PWD="+dir)`, "PrivateKey: testRSA2048PrivateKey,",
+		"s := secret[aead.keySize():]", "private key is *rsa.PrivateKey, want ed25519.PrivateKey", "50 4b 03 04 06 06 06 40 00 06",
+		"0000010: 0000 0001 0803 0000 0028 cb34", "-4111111111111111", "127.000.000.001",
 		"sk-learn-and-other-packages", "a task-force", "class=\"sk-fading-circle-inner\"", "$4,500.00", "3.14159265358979",
 	} {
 		if got := Default().Redact(text); got != text {

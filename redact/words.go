@@ -114,7 +114,10 @@ func meaning(w, rest string) near {
 		"dial", "dialed", "dialled", "telefoon", "telephonenumber", "mobilenumber", "phoneno", "callback":
 		return nearPhone
 	case "call", "text", "reach", "ring", "contact":
-		for _, p := range [...]string{" me ", " us ", " at ", " him ", " her ", " them ", " on ", " you ", ": ", " number"} {
+		if w != "text" && foldPrefix(rest, ": ") {
+			return nearPhone
+		}
+		for _, p := range [...]string{" me ", " us ", " at ", " him ", " her ", " them ", " on ", " you ", " number"} {
 			if foldPrefix(rest, p) {
 				return nearPhone
 			}
