@@ -6,7 +6,8 @@ import "strings"
 // one, a type, a description or code.
 func (s *scanner) acceptable(kind nameKind, v value) bool {
 	t := s.src[v.a:v.b]
-	if reference(t) || ordinary(t) {
+	plain := kind == namePassword && v.sep == '=' && !v.spaced && t == "secret" // password=secret
+	if reference(t) || ordinary(t) && !plain {
 		return false
 	}
 	if v.literal {
@@ -96,6 +97,8 @@ func template(t string) bool {
 		return len(t) < 2 || identifier(strings.TrimRight(t[1:], "}"))
 	case '%':
 		return len(t) <= 3 || t[len(t)-1] == '%' && identifier(t[1:len(t)-1])
+	case '!': // a tag of YAML: !vault
+		return len(t) > 1 && identifier(t[1:])
 	case '&', '*':
 		return len(t) > 1 && path(t[1:]) && !isDigit(t[len(t)-1])
 	}

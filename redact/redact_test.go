@@ -123,6 +123,8 @@ func TestCredentials(t *testing.T) {
 		with(`{'api_key': '§'}`, made(20), "[REDACTED]"),
 		with(`log: {\"password\":\"§\"} end`, "a b c", "[REDACTED]"),
 		with("Cookie: §\nHost: x", "sid="+made(20)+"; theme=dark", "[KEY_REDACTED]"),
+		with("Server=x;Password=§;Encrypt=true", "P@ss,w0"+"rd!", "[PASSWORD_REDACTED]"),
+		with("spring.datasource.password=§", "secret", "[PASSWORD_REDACTED]"),
 		with("https://§@host/x", made(30), "[KEY_REDACTED]"),
 	)
 	check(t, Default(), rows)
@@ -152,7 +154,7 @@ func TestLeftAlone(t *testing.T) {
 		"std::vector<int>", "a::b::c", "x[1::2]", "::", "b::", "dead::", "1,234,567,890", "gpt-4o-2024-08-06", "claude-3-5-sonnet-20241022",
 		`"max_tokens": 4096`, "input_tokens=5551234567", "token_count: 12345678", "total_tokens: 1234567890", "next_page_token=abcDEF123456",
 		"password=${DB_PASSWORD}", "password: {{ .Values.password }}", "api_key=$API_KEY", "password: ****", "password: <your password>",
-		"password: string;", "password = os.environ['X']", "password = getpass()", "password: must be 8 characters", "self.password = password",
+		"password: string;", "password: !vault x", "password = os.environ['X']", "password = getpass()", "password: must be 8 characters", "self.password = password",
 		"PWD=/home/user", "the token: the smallest unit", "Authorization: required", "bearer of news", "basic things first",
 		"git@github.com:owner/repo.git", "npm i react@18.2.0", "icon@2x.png", "postgres://app:${PW}@db/x", "https://example.com:8080/a@b",
 		"cache key: " + madeHex(32), "idempotency-key: " + uuid, "0.0.0.0:80", "255.255.255.0", "1.3.6.1.4.1.311.21", "5551234567 bytes",

@@ -1,0 +1,90 @@
+package redact
+
+import "strings"
+
+// authorization returns the end of the credentials in the value of an Authorization header, or 0 if
+// there are none.
+func (s *scanner) authorization(v value) int {
+	src := s.src
+	if v.quoted {
+		if t := src[v.a:v.b]; reference(t) || !strings.ContainsAny(t, " 0123456789") && len(t) < 8 {
+			return 0
+		}
+		return v.b
+	}
+	scheme := src[v.a:v.b]
+	if reference(scheme) || v.next >= len(src) || src[v.next] != ' ' || !knownScheme(scheme) {
+		if credential(scheme) || len(scheme) >= 6 && hasDigit(scheme) {
+			return v.b
+		}
+		return 0
+	}
+	if foldPrefix(scheme, "digest") || foldPrefix(scheme, "aws4-") || foldPrefix(scheme, "oauth") || foldPrefix(scheme, "hawk") {
+		end := s.lineEnd(v.a)
+		if q := strings.IndexByte(src[v.a:end], '\''); q >= 0 {
+			end = v.a + q
+		}
+		t := strings.TrimRight(src[v.a:end], " \t\\")
+		if strings.Count(t, `"`)%2 == 1 { // the quote the header stands in
+			t = strings.TrimSuffix(t, `"`)
+		}
+		return v.a + len(t)
+	}
+	p := v.next
+	for p < len(src) && p < v.next+4 && src[p] == ' ' {
+		p++
+	}
+	q := p
+	for q < len(src) && !endsValue(src[q]) && src[q] != '\\' {
+		q++
+	}
+	t := src[p:q]
+	if len(t) < 4 || reference(t) || prose(t) {
+		return 0
+	}
+	return q
+}
+
+func knownScheme(t string) bool {
+	for _, w := range [...]string{"bearer", "basic", "token", "digest", "apikey", "key", "negotiate", "ntlm", "oauth", "hawk", "bot", "aws4-hmac-sha256", "sso-key", "splunk", "sharedkey"} {
+		if len(t) == len(w) && foldPrefix(t, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// userinfo handles what follows "://": a password before '@' in the authority of a URL. It returns where
+// to go on.
+func (s *scanner) userinfo(p int) int {
+	src := s.src
+	colon, at, key := -1, -1, -1
+	limit := min(len(src), p+512)
+scan:
+	for q := p; q < limit; q++ {
+		switch c := src[q]; {
+		case c == ':' && colon < 0:
+			colon = q
+		case c == '@':
+			at = q
+		case isSpace(c), c == '/', c == '?', c == '#', c == '"', c == '\'', c == '`', c == '<', c == '>', c == '\\', c == ',', c == ')' && at >= 0:
+			break scan
+		}
+	}
+	if at < 0 {
+		return p
+	}
+	s.urlAt = at
+	if key = keyEnd(src, p); key > 0 && key <= at {
+		s.emit(p, key, labelKey)
+	}
+	switch {
+	case colon < 0 || colon > at:
+		if key <= 0 && at-p >= 16 && strings.IndexByte(src[p:at], '%') < 0 && credential(src[p:at]) {
+			return s.emit(p, at, labelKey)
+		}
+	case colon+1 < at && colon >= s.copied && !reference(src[colon+1:at]) && !template(src[colon+1:at]):
+		return s.emit(colon+1, at, labelPassword)
+	}
+	return max(p, s.floor)
+}
