@@ -86,3 +86,7 @@ func ratio(text string) (Ratio, error) {
 	}
 	return r, err
 }
+
+// Dollars reads a JSON number of US dollars, with an exponent or without, exactly, and rounds what is finer than a pico-dollar up. It is for amounts
+// that providers report; people write amounts as [money.Parse] reads them.
+func Dollars(number string) (money.USD, error) { return pico(number, perUnit) }

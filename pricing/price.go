@@ -216,6 +216,10 @@ func (p Price) anthropic() bool {
 // Claude reports whether the model is one of Anthropic's, wherever it is sold.
 func (p Price) Claude() bool { return p.anthropic() }
 
+// Reports reports whether the model's provider says in its answers what it charged, and is believed: OpenRouter
+// (https://openrouter.ai/docs/use-cases/usage-accounting).
+func (p Price) Reports() bool { return p.Provider == "openrouter" }
+
 // usable reports whether the row can price a call. A catalogue's zero is not a price.
 func (p Price) usable() bool {
 	if p.Free || p.Origin == OriginOverride {

@@ -1,0 +1,187 @@
+package usage
+
+import (
+	"bytes"
+	"strings"
+)
+
+// message reads one message of a conversation.
+func (r *requestReader) message() error {
+	r.req.Messages++
+	return r.part()
+}
+
+// contents reads a message's content: a text, or a list of parts. each, if not nil, is called before every element of a list.
+func (r *requestReader) contents(each func()) error {
+	switch r.dec.PeekKind() {
+	case '[':
+		return r.list(func() error {
+			if each != nil {
+				each()
+			}
+			return r.part()
+		})
+	case '{':
+		return r.part()
+	default:
+		return r.skip()
+	}
+}
+
+// part is what a message, an item, or a piece of content says of media.
+type part struct {
+	kind      string
+	images    int64 // data URLs
+	imageData int64 // their bytes
+	audio     int64 // bytes of sound
+	remote    string
+	source    source
+}
+
+// source is where an Anthropic block takes its picture or document from.
+type source struct {
+	kind string
+	data int64
+}
+
+// part reads one object. Its type may come after its content, so the judgement waits for the end. Media count as media only where the API
+// reads them as such; the same letters in a text, or in a tool's input, are text.
+func (r *requestReader) part() error {
+	var p part
+	if err := r.object(func(name string) error { return r.partField(name, &p) }); err != nil {
+		return err
+	}
+	switch {
+	case p.images > 0:
+		r.req.Images += p.images
+		if p.kind == "image_url" || p.kind == "input_image" || p.kind == "computer_screenshot" {
+			r.req.MediaBytes += p.imageData
+		}
+	case p.kind == "image_url" || p.kind == "input_image" || p.kind == "image" || p.kind == "computer_screenshot":
+		r.req.Images++
+	}
+	if p.audio > 0 && p.kind == "input_audio" {
+		r.req.MediaBytes += p.audio
+		r.req.AudioBytes += p.audio
+	}
+	switch {
+	case p.source.kind == "base64" && p.kind == "image":
+		r.req.MediaBytes += p.source.data
+	case p.source.kind == "base64":
+		r.unbounded("a " + clip(p.kind) + " in base64 has a number of pages that is not known")
+	case p.source.kind != "" && p.source.kind != "text" && p.source.kind != "content":
+		r.unbounded("a " + clip(p.kind) + " by " + clip(p.source.kind))
+	}
+	if p.remote != "" {
+		r.unbounded(p.remote)
+	}
+	if p.kind == "item_reference" || p.kind == "container_upload" {
+		r.unbounded(p.kind + " refers to text that is not in the request")
+	}
+	return nil
+}
+
+func (r *requestReader) partField(name string, p *part) error {
+	switch name {
+	case "type":
+		if r.dec.PeekKind() != '"' {
+			return r.skip()
+		}
+		return r.text(name, &p.kind)
+	case "content", "output":
+		return r.contents(nil)
+	case "cache_control":
+		return r.cacheControl()
+	case "image_url":
+		if r.dec.PeekKind() == '{' {
+			return r.object(func(inner string) error {
+				if inner == "url" {
+					return r.imageURL(p)
+				}
+				return r.skip()
+			})
+		}
+		return r.imageURL(p)
+	case "input_audio":
+		return r.object(func(inner string) error {
+			n, err := r.length()
+			if inner == "data" {
+				p.audio = n
+			}
+			return err
+		})
+	case "source":
+		return r.source(p)
+	case "file", "file_id", "file_url", "file_data", "video_url", "document_url", "audio_url", "audio":
+		there, err := r.present()
+		if there {
+			p.remote = strings.TrimSuffix(name, "_id") + " holds more than the request shows"
+		}
+		return err
+	}
+	return r.skip()
+}
+
+// imageURL reads a picture: in a data URL, or somewhere else.
+func (r *requestReader) imageURL(p *part) error {
+	if r.dec.PeekKind() != '"' {
+		return r.skip()
+	}
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	head := bytes.ReplaceAll(raw[:min(len(raw), 40)], []byte(`\/`), []byte("/"))
+	if !bytes.HasPrefix(head, []byte(`"data:image/`)) {
+		p.remote = "a picture by its URL"
+		return nil
+	}
+	p.images++
+	p.imageData += int64(len(raw)) - 2
+	return nil
+}
+
+func (r *requestReader) source(p *part) error {
+	return r.object(func(name string) error {
+		switch name {
+		case "type":
+			if r.dec.PeekKind() != '"' {
+				return r.skip()
+			}
+			return r.text(name, &p.source.kind)
+		case "data":
+			n, err := r.length()
+			p.source.data = n
+			return err
+		case "content":
+			return r.contents(nil)
+		}
+		return r.skip()
+	})
+}
+
+// length skips a string and returns its length as written, 0 for any other value.
+func (r *requestReader) length() (int64, error) {
+	isText := r.dec.PeekKind() == '"'
+	raw, err := r.dec.ReadValue()
+	if err != nil || !isText {
+		return 0, err
+	}
+	return int64(len(raw)) - 2, nil
+}
+
+func (r *requestReader) cacheControl() error {
+	if r.dec.PeekKind() == 'n' {
+		return r.skip()
+	}
+	r.req.CacheControl = true
+	return r.object(func(name string) error {
+		if name != "ttl" || r.dec.PeekKind() != '"' {
+			return r.skip()
+		}
+		var ttl string
+		err := r.text(name, &ttl)
+		r.req.TTL1h = r.req.TTL1h || ttl != "5m"
+		return err
+	})
+}

@@ -1,0 +1,102 @@
+package usage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxCount is the largest count that is taken for real. Anything above is garbage or an attack.
+const maxCount = 1_000_000_000_000
+
+var errCount = errors.New("want a whole number from 0 to 1e12")
+
+// count reads a whole number from the text of a JSON number. 5, 5.0 and 1e5 are whole; 0.5 is not.
+func count(text string) (int64, error) {
+	mantissa, exp, hasExp := strings.Cut(text, "e")
+	if !hasExp {
+		mantissa, exp, _ = strings.Cut(text, "E")
+	}
+	if strings.HasPrefix(mantissa, "-") && strings.Trim(mantissa, "-0.") != "" {
+		return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+	}
+	whole, fraction, _ := strings.Cut(strings.TrimPrefix(mantissa, "-"), ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
+		return 0, nil
+	}
+	shift := exponent(exp) - len(fraction)
+	for shift < 0 && strings.HasSuffix(digits, "0") {
+		digits, shift = digits[:len(digits)-1], shift+1
+	}
+	if shift < 0 || shift+len(digits) > 13 {
+		return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+	}
+	var n int64
+	for _, c := range digits + strings.Repeat("0", shift) {
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if n > maxCount {
+		return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+	}
+	return n, nil
+}
+
+// exponent reads the digits after an e, cut to a size at which no number is a count any more.
+func exponent(text string) int {
+	const far = 1_000_000_000 // a JSON number of that many digits does not fit a body
+	negative := strings.HasPrefix(text, "-")
+	n := 0
+	for _, c := range strings.TrimLeft(text, "+-") {
+		if n = n*10 + int(c-'0'); n > far {
+			n = far
+		}
+	}
+	if negative {
+		return -n
+	}
+	return n
+}
+
+// tokenCount reads a count from a token; null is no count.
+func tokenCount(tok jsontext.Token) (n int64, ok bool, err error) {
+	switch tok.Kind() {
+	case 'n':
+		return 0, false, nil
+	case '0':
+		n, err = count(tok.String())
+		return n, err == nil, err
+	default:
+		return 0, false, fmt.Errorf("%w, not a %s", errCount, kindName(tok.Kind()))
+	}
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '"':
+		return "string"
+	case '{':
+		return "object"
+	case '[':
+		return "list"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	default:
+		return "number"
+	}
+}
+
+// clip shortens text from outside for an error message.
+func clip(text string) string {
+	if len(text) > 40 {
+		return text[:37] + "..."
+	}
+	return text
+}
