@@ -44,7 +44,7 @@ type builtinRow struct {
 
 	Geo    map[string]string `json:"geo"`
 	Prices []builtinPeriod   `json:"prices"`
-	// Tiers, in an overlay row, are prices of other tiers for every period of the row.
+	// Tiers, in an overlay row, are prices of other tiers in the row's last period.
 	Tiers map[string]textRates `json:"tiers"`
 	// Half lists tiers that cost half of everything.
 	Half []string `json:"half"`
@@ -186,7 +186,7 @@ func (l layer) add(row builtinRow, raw []byte, overlay bool) error {
 			if overlay {
 				p.Origin = OriginOverlay
 			}
-			if err := row.describe(p); err != nil {
+			if err := row.describe(p, i == len(periods)-1); err != nil {
 				return err
 			}
 			p.Hash = hashOf([]byte(p.Hash), raw, []byte(p.ValidFrom.Format(time.DateOnly)))
@@ -224,7 +224,7 @@ func rowKeys(provider, name string) []string {
 }
 
 // describe sets what a row says besides its prices.
-func (row builtinRow) describe(p *Price) (err error) {
+func (row builtinRow) describe(p *Price, last bool) (err error) {
 	p.Provider = row.Provider
 	p.ContextWindow = cmp.Or(row.Context, p.ContextWindow)
 	p.MaxOutput = cmp.Or(row.MaxOutput, p.MaxOutput)
@@ -245,10 +245,10 @@ func (row builtinRow) describe(p *Price) (err error) {
 			return err
 		}
 	}
-	return row.addTiers(p)
+	return row.addTiers(p, last)
 }
 
-func (row builtinRow) addTiers(p *Price) error {
+func (row builtinRow) addTiers(p *Price, last bool) error {
 	tiers := make(map[string]Rates)
 	for _, tier := range row.Half {
 		r := p.Rates
@@ -264,7 +264,9 @@ func (row builtinRow) addTiers(p *Price) error {
 		tiers[tier] = r
 	}
 	for tier, prices := range row.Tiers {
-		tiers[tier] = prices.Rates
+		if last {
+			tiers[tier] = prices.Rates
+		}
 	}
 	for tier, r := range p.Tiers {
 		if _, ok := tiers[tier]; !ok {

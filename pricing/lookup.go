@@ -136,8 +136,9 @@ func (t *Table) Snapshot(provider, requested, answered string, at time.Time) (Pr
 	}
 	for _, p := range append(spellings(provider), "") {
 		if undated(answered) == strings.TrimPrefix(requested, p+"/") {
-			price, err := t.Lookup(provider, answered, at)
-			return price, err == nil && price.Match == matchExact
+			if price, err := t.Lookup(provider, answered, at); err == nil && price.Match == matchExact {
+				return price, true
+			}
 		}
 	}
 	return Price{}, false
