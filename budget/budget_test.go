@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
@@ -192,26 +191,37 @@ func TestOverrunIsBookedAndShown(t *testing.T) {
 	}
 }
 
-func BenchmarkHoldEnd(b *testing.B) {
+// A hold from the lease and its release, as every call takes them.
+func BenchmarkHoldRelease(b *testing.B) {
+	benchmark(b, func(h *Hold) { h.Release() })
+}
+
+// A whole call: hold, mark in the journal, end, and the flush behind it.
+func BenchmarkHoldSentEnd(b *testing.B) {
+	benchmark(b, func(h *Hold) {
+		if err := h.Sent(); err != nil {
+			b.Error(err)
+		}
+		h.End(End{Cost: money.Nano})
+	})
+}
+
+func benchmark(b *testing.B, end func(*Hold)) {
+	b.Helper()
 	st := newTestStore(b)
 	tr := mustOpen(b, st)
 	p := mustPath(b, tr, spec("job:local/a", "1000000"), spec("job:local/p", "1000000"), spec("key:local", ""))
-	warm, err := tr.Hold(b.Context(), p, Ask{Amount: usd("1000")})
-	if err != nil {
-		b.Fatal(err)
-	}
-	<-warm.End(End{Cost: usd("1000")}).Done()
-	time.Sleep(10 * time.Millisecond)
+	warm(b, tr, p, "1000")
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
-		call := store.Call{ID: "x"}
 		for pb.Next() {
-			h, err := tr.Hold(context.Background(), p, Ask{Call: call, Amount: money.Micro})
+			h, err := tr.Hold(context.Background(), p, Ask{Amount: money.Micro, MaxWait: -1})
 			if err != nil {
 				b.Error(err)
 				return
 			}
-			h.Release()
+			end(h)
 		}
 	})
 	b.StopTimer()

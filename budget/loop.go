@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/andres20980/aurea-orchestrator/store"
@@ -97,7 +98,10 @@ func (t *Tracker) step(now time.Time) {
 	}
 	now = time.Now()
 	t.serve(now)
-	if t.judge(step, now) {
+	if t.idle++; r != nil {
+		t.idle = 0
+	}
+	if t.judge(step, now) && t.idle < 3 { // or the next poll tries again
 		t.urgent = true
 	}
 	t.flushAt = time.Time{}
@@ -120,7 +124,12 @@ func (t *Tracker) step(now time.Time) {
 
 // empty reports whether everything has ended, is written and given back. Under mu.
 func (t *Tracker) empty() bool {
-	if len(t.late) > 0 || t.cur == nil || t.cur.open > 0 || len(t.cur.pending) > 0 {
+	for _, r := range t.runs() {
+		if r.open > 0 || len(r.pending) > 0 || r.fenced && len(r.aside) == 0 {
+			return false
+		}
+	}
+	if t.cur == nil {
 		return false
 	}
 	for _, l := range t.cur.leases {
@@ -155,11 +164,15 @@ func (t *Tracker) look(step int64) bool {
 func (t *Tracker) read(leases []*lease, ids []store.CounterID, step int64) bool {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.ctx, roundTimeout)
-	counters, err := t.st.Counters(ctx, ids...)
-	cancel()
-	if err != nil {
-		t.failed(fmt.Errorf("read accounts: %w", err))
-		return false
+	defer cancel()
+	var counters []store.Counter
+	for part := range slices.Chunk(ids, 1000) {
+		c, err := t.st.Counters(ctx, part...)
+		if err != nil {
+			t.failed(fmt.Errorf("read accounts: %w", err))
+			return false
+		}
+		counters = append(counters, c...)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

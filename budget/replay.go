@@ -52,6 +52,7 @@ func parseJournal(b []byte) (*replay, error) {
 		return nil, err
 	}
 	open := map[uint64]store.OpenHold{}
+	over := map[uint64]bool{} // an end that overtook its mark
 	var order []uint64
 	for number := uint32(1); at < len(b); number++ {
 		rest := b[at:]
@@ -77,16 +78,20 @@ func parseJournal(b []byte) (*replay, error) {
 			if err != nil {
 				return nil, err
 			}
-			open[id] = o
-			order = append(order, id)
+			if !over[id] {
+				open[id] = o
+				order = append(order, id)
+			}
 		case recordEnded:
 			e, err := decodeEntry(payload)
 			if err != nil {
 				return nil, err
 			}
 			r.ended = append(r.ended, e)
+			over[id] = true
 			delete(open, id)
 		case recordReleased:
+			over[id] = true
 			delete(open, id)
 		default:
 			return nil, fmt.Errorf("record of unknown kind %d at byte %d", kind, at)

@@ -98,7 +98,7 @@ func (t *Tracker) rejoin() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.cur = r
+	t.cur, t.owner = r, r.id
 	t.answered(began)
 	for t.first != nil {
 		t.answer(t.first, errAgain)
@@ -138,9 +138,20 @@ func (t *Tracker) settle(r *run) bool {
 		}
 		res, err := t.st.SettleDead(ctx, pm)
 		gone := errors.Is(err, store.ErrNotFound)
-		if err != nil && !gone {
+		switch {
+		case err == nil || gone:
+		case errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil:
 			t.failed(err)
 			return false
+		case len(part) > 1:
+			r.limit = 1 // one of them is a row that the store does not take
+			continue
+		default:
+			part[0].err = fmt.Errorf("budget: the store does not take this record; its money stays unconfirmed and the record in the journal: %w", err)
+			t.o.Logger.Error("budget: a record is refused by the store", "call", part[0].entry.Call.ID, "error", err)
+			t.mu.Lock()
+			r.aside = append(r.aside, part[0])
+			t.mu.Unlock()
 		}
 		t.mu.Lock()
 		t.answered(began)

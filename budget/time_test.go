@@ -35,7 +35,10 @@ func warm(tb testing.TB, tr *Tracker, p *Path, amount string) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		<-h.End(End{Cost: usd(amount) / 50}).Done()
+		h.End(End{Cost: usd(amount) / 50})
+	}
+	if err := tr.Flush(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 }
 

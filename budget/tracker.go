@@ -67,9 +67,11 @@ type Tracker struct {
 	closeErr  error
 
 	mu       sync.Mutex
+	owner    store.OwnerID
 	cur      *run   // nil after this process was declared dead, until it has joined again
 	late     []*run // declared dead, with attempts in flight
 	urgent   bool
+	idle     int       // steps in a row that had nothing to write
 	flushAt  time.Time // when pending ends are written at the latest; zero: none
 	steps    int64
 	contact  time.Time // the last time the store answered: wall and monotonic
@@ -100,7 +102,7 @@ func Open(ctx context.Context, st store.Store, o Options) (*Tracker, error) {
 	if err := t.sweep(ctx, run.id); err != nil {
 		t.o.Logger.Warn("budget: settling dead processes", "error", err)
 	}
-	t.cur, t.contact = run, began
+	t.cur, t.owner, t.contact = run, run.id, began
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	t.stopped.Go(t.loop)
 	t.stopped.Go(t.watch)
@@ -111,10 +113,7 @@ func Open(ctx context.Context, st store.Store, o Options) (*Tracker, error) {
 func (t *Tracker) Owner() store.OwnerID {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.cur == nil {
-		return t.late[len(t.late)-1].id
-	}
-	return t.cur.id
+	return t.owner
 }
 
 // Flush returns when everything that ended before is in the store, or has finally been refused by it.

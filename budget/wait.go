@@ -229,7 +229,8 @@ func (l *lease) lack(amount money.USD) (lack money.USD, room money.Sum) {
 // fits reports whether the store may have what the waiter lacks, by the latest snapshots.
 func (w *waiter) fits() bool {
 	for _, l := range w.leases {
-		if lack, room := l.lack(w.amount); l.usable() < w.amount && room.Cmp(money.SumOf(lack)) < 0 {
+		lack, room := l.lack(w.amount)
+		if l.usable() < w.amount && (room.Cmp(money.SumOf(lack)) < 0 || l.granted > maxLease-lack) {
 			return false
 		}
 	}

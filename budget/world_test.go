@@ -11,14 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/store/memory"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 
