@@ -1,0 +1,213 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+// Options of [Open]. The zero value is usable.
+type Options struct {
+	// BusyTimeout is how long a write waits for another process's before it fails with
+	// [store.ErrUnavailable]. Default 10 s.
+	BusyTimeout time.Duration
+	// Readers is how many reads may run at once. Default 4.
+	Readers int
+	// AnyFilesystem opens files on file systems whose locks are not trusted. Only for those who know that no other
+	// machine ever touches the file.
+	AnyFilesystem bool
+}
+
+// Store is one SQLite file. It is safe for concurrent use.
+type Store struct {
+	path        string
+	owners      string // folder of lock files and journals
+	info        os.FileInfo
+	busyTimeout time.Duration
+
+	read  *sql.DB
+	write *sql.DB
+
+	writer chan struct{} // holds one token while a write runs; it guards what follows
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	nums   map[store.OwnerID]int64      // of owners, which never change
+	known  map[store.CounterID]struct{} // counters that are there; none is ever deleted
+	looked time.Time                    // when the file was last seen in place
+	closed bool
+
+	missing struct {
+		sync.Mutex
+		since map[store.OwnerID]time.Time
+	}
+	forget func()
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the database at path, which may be written as sqlite:PATH, and makes it, with its folder, if it is not
+// there. It brings the schema up to date; several processes may do so at once. A file that is no database of Aurea
+// is left alone, and one of a newer Aurea is [store.ErrNewerSchema].
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	place, err := resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	if o.BusyTimeout <= 0 {
+		o.BusyTimeout = 10 * time.Second
+	}
+	if o.Readers <= 0 {
+		o.Readers = 4
+	}
+	if !o.AnyFilesystem {
+		if err := checkFilesystem(filepath.Dir(place)); err != nil {
+			return nil, err
+		}
+	}
+	s := &Store{
+		path: place, owners: place + "-owners", busyTimeout: o.BusyTimeout, writer: make(chan struct{}, 1),
+		stmts: map[string]*sql.Stmt{}, nums: map[store.OwnerID]int64{}, known: map[store.CounterID]struct{}{},
+	}
+	s.missing.since = map[store.OwnerID]time.Time{}
+	if err := s.open(ctx, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", place, wrap(ctx, err)), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, o Options) error {
+	unlock, err := s.lockFolder(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := s.openFile(ctx); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	// The connection that writes does not wait for the lock: see tx.begin.
+	if s.write, err = sql.Open("sqlite", s.dsn("_txlock=immediate")); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	if s.conn, err = s.write.Conn(ctx); err != nil {
+		return err
+	}
+	if _, err := s.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	if s.read, err = sql.Open("sqlite", s.dsn("_pragma=query_only(1)")); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(o.Readers)
+	s.read.SetMaxIdleConns(o.Readers)
+	return s.sweep(ctx)
+}
+
+// dsn names the file and how its connections are set up. busy_timeout comes first, because the others may
+// have to wait for another process; journal_mode(WAL) writes to the file when it is new.
+func (s *Store) dsn(more string) string {
+	return s.uri() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)" +
+		"&_pragma=cache_size(-16000)&_pragma=temp_store(MEMORY)&" + more
+}
+
+// uri names the file alone.
+func (s *Store) uri() string {
+	name := filepath.ToSlash(s.path)
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name // C:/… on Windows
+	}
+	u := url.URL{Scheme: "file", Path: name}
+	return u.String()
+}
+
+// Describe returns the database as the configuration would name it.
+func (s *Store) Describe() string { return "sqlite:" + s.path }
+
+// Close waits for a write that is under way and closes the file. It may be called twice.
+func (s *Store) Close() error {
+	s.writer <- struct{}{}
+	defer func() { <-s.writer }()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	for _, st := range s.stmts {
+		errs = append(errs, st.Close())
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	if s.read != nil {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	if s.forget != nil {
+		s.forget()
+	}
+	return errors.Join(errs...)
+}
+
+// resolve returns the absolute path of the database, links followed: the folder of locks must be the same for all.
+func resolve(path string) (string, error) {
+	name := path
+	if rest, ok := strings.CutPrefix(name, "sqlite:"); ok {
+		name = rest
+		if after, ok := strings.CutPrefix(rest, "//"); ok {
+			name = after
+		}
+	}
+	switch {
+	case name == "" || strings.ContainsRune(name, 0):
+		return "", fmt.Errorf("database %q: want sqlite:PATH, such as sqlite:aurea.db", path)
+	case strings.HasPrefix(name, ":memory:"):
+		return "", fmt.Errorf("database %q: SQLite keeps nothing in memory between connections; name a file", path)
+	}
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return "", fmt.Errorf("database %q: %w", path, err)
+	}
+	if strings.HasSuffix(name, "/") || strings.HasSuffix(name, string(filepath.Separator)) {
+		return "", fmt.Errorf("database %q is a folder; name a file in it, such as %s", path, filepath.Join(name, "aurea.db"))
+	}
+	if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
+		return "", fmt.Errorf("database %q: its folder cannot be made: %w", path, err)
+	}
+	if _, err := os.Lstat(full); err == nil {
+		real, err := filepath.EvalSymlinks(full)
+		if err != nil {
+			return "", fmt.Errorf("database %q: %w", path, err)
+		}
+		full = real
+	} else {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(full))
+		if err != nil {
+			return "", fmt.Errorf("database %q: %w", path, err)
+		}
+		full = filepath.Join(dir, filepath.Base(full))
+	}
+	if info, err := os.Stat(full); err == nil && !info.Mode().IsRegular() {
+		if info.IsDir() {
+			return "", fmt.Errorf("database %q is a folder; name a file in it, such as %s", path, filepath.Join(name, "aurea.db"))
+		}
+		return "", fmt.Errorf("database %q is not a regular file", path)
+	}
+	return full, nil
+}
