@@ -98,6 +98,8 @@ func (p Price) HasTier(tier string) bool {
 //   - A tier without any price costs the ordinary one. Ask [Price.HasTier] before using that for a dearer tier.
 //   - Cached and sound input without a price cost what plain input costs, sound and thought that come out what text costs; a cache write
 //     at a Claude model costs 1.25 of the input, and for an hour 2 (https://docs.claude.com/en/docs/about-claude/pricing).
+//   - A catalogue's price of a cache write below that of the input is a surcharge on it: so OpenRouter lists the storage of
+//     Gemini's cache (https://openrouter.ai/docs/features/prompt-caching).
 func (p Price) For(tier string, input int64) Rates {
 	rates, tiers := p.Rates, p.Tiers
 	for _, b := range p.Bands {
@@ -189,7 +191,12 @@ func (p Price) fill(r Rates) Rates {
 	if p.anthropic() {
 		follow(CacheWrite, Input, 5, 4)
 	}
-	_, writes := r.Get(CacheWrite)
+	write, writes := r.Get(CacheWrite)
+	if in, _ := r.Get(Input); writes && write < in && p.Origin != OriginOverride {
+		if sum, err := write.Add(in); err == nil {
+			r = r.With(CacheWrite, sum)
+		}
+	}
 	if writes {
 		follow(CacheWrite1h, Input, 2, 1)
 	}
