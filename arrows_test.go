@@ -1,0 +1,89 @@
+package aurea_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/andres20980/aurea-orchestrator"
+
+// The arrows of the design: who may import whom. A package may import those it lists and the standard library's and other modules' (drivers
+// apart, see below). What is not listed here fails, so that a new package is a decision.
+var arrows = map[string][]string{
+	"money":                 {},
+	"pricing":               {"money"},
+	"usage":                 {"money", "pricing"},
+	"store":                 {"money"},
+	"budget":                {"money", "store"},
+	"ratelimit":             {},
+	"breaker":               {},
+	"retry":                 {},
+	"redact":                {},
+	"policy":                {},
+	"config":                {"money"},
+	"logging":               {"redact"},
+	"simulate":              {},
+	"":                      {"money", "pricing", "usage", "store", "budget", "ratelimit", "breaker", "retry", "policy"},
+	"provider":              {"", "retry", "usage"},
+	"provider/openai":       {"", "provider", "retry", "usage"},
+	"provider/anthropic":    {"", "provider", "retry", "usage"},
+	"provider/providertest": {"", "retry", "usage"},
+	"store/memory":          {"money", "store", "store/internal/ledger"},
+	"store/sqlite":          {"money", "store", "store/internal/ledger"},
+	"store/internal/ledger": {"money", "store"},
+	"store/storetest":       {"money", "store"},
+	"batch":                 {"", "store", "usage", "ratelimit"},
+	"internal/progress":     {"money"},
+	"internal/app": {
+		"", "breaker", "budget", "config", "logging", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "redact",
+		"retry", "simulate", "store", "store/sqlite", "usage",
+	},
+	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "simulate", "store"},
+	"cmd/aurea":    {"internal/cli"},
+}
+
+func TestArrows(t *testing.T) {
+	t.Parallel()
+	for _, line := range list(t, `{{.ImportPath}}|{{join .Imports " "}}`, "./...") {
+		pkg, imports, _ := strings.Cut(line, "|")
+		pkg = short(pkg)
+		if strings.HasPrefix(pkg, "examples") || strings.HasPrefix(pkg, "e2e") {
+			continue // programs that use everything
+		}
+		allowed, known := arrows[pkg]
+		if !known {
+			t.Errorf("package %q is not in the table of arrows", pkg)
+			continue
+		}
+		for _, imp := range strings.Fields(imports) {
+			if strings.HasPrefix(imp, module) && !slices.Contains(allowed, short(imp)) {
+				t.Errorf("%q must not import %q", pkg, short(imp))
+			}
+		}
+	}
+}
+
+// A program that imports the library links no driver it did not choose.
+func TestRootLinksNoDriver(t *testing.T) {
+	t.Parallel()
+	for _, dep := range list(t, "{{.ImportPath}}", "-deps", ".") {
+		for _, driver := range []string{"modernc.org/sqlite", "database/sql", "github.com/jackc/pgx", "github.com/spf13/cobra", "charm.land/"} {
+			if strings.HasPrefix(dep, driver) {
+				t.Errorf("the root package links %s", dep)
+			}
+		}
+	}
+}
+
+func list(t *testing.T, format string, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-f", format}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+func short(pkg string) string { return strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/") }

@@ -1,0 +1,275 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+// Config is what a [Runner] works with.
+type Config struct {
+	Orchestrator *aurea.Orchestrator
+	Store        store.Store
+	// Owner names this process in the store; see budget.Tracker.Owner.
+	Owner func() store.OwnerID
+	// Concurrency is how many calls are under way at once. Default: 32.
+	Concurrency int
+	// OnFailed is told of each item that failed for good; it must not block. Default: nobody is.
+	OnFailed func(customID, code, message string)
+	// Logger. Default: none.
+	Logger *slog.Logger
+}
+
+// Ended says why a run ended.
+type Ended string
+
+// Ends of a run.
+const (
+	// Finished: every item is done or has failed.
+	Finished Ended = "finished"
+	// Exhausted: the budget does not cover the next item; see Outcome.Refused.
+	Exhausted Ended = "exhausted"
+	// Stopped: the caller asked to stop.
+	Stopped Ended = "stopped"
+	// Cancelled: the job was cancelled.
+	Cancelled Ended = "cancelled"
+	// Broken: something of our own does not work, such as a full disk; see Outcome.Refused.
+	Broken Ended = "broken"
+)
+
+// Outcome is how a run ended.
+type Outcome struct {
+	Ended   Ended
+	Refused error // what ended an Exhausted or Broken run
+	Counts  store.ItemCounts
+}
+
+// Runner works on one batch. Make a new one for each run.
+type Runner struct {
+	cfg   Config
+	job   *aurea.Job
+	slots *semaphore.Weighted
+	stats stats
+
+	calls   context.Context // ends calls on the wire
+	waits   context.Context // ends waiting; calls on the wire go on
+	endWait context.CancelFunc
+
+	mu      sync.Mutex
+	ended   Ended
+	refused error
+}
+
+// NewRunner returns a runner for an accepted job.
+func NewRunner(cfg Config, job *aurea.Job) *Runner {
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 32
+	}
+	if cfg.OnFailed == nil {
+		cfg.OnFailed = func(string, string, string) {}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Runner{cfg: cfg, job: job, slots: semaphore.NewWeighted(int64(cfg.Concurrency))}
+}
+
+// Run works until an [Ended] applies. When stop is closed, nothing new is sent and calls on the wire are waited for; when ctx ends, they are
+// cut off as well. Either way, and after a crash, a later run goes on where this one ended. Another live runner of the job is a *[store.BusyError].
+func (r *Runner) Run(ctx context.Context, stop <-chan struct{}) (Outcome, error) {
+	st, owner := r.cfg.Store, r.cfg.Owner()
+	if err := st.AcquireRunner(ctx, r.job.ID, owner, time.Now()); err != nil {
+		return Outcome{}, err
+	}
+	counts, err := st.CountItems(ctx, r.job.ID)
+	if err != nil {
+		return Outcome{}, errors.Join(err, st.ReleaseRunner(context.WithoutCancel(ctx), r.job.ID, owner, time.Now()))
+	}
+	r.stats.start(counts)
+	err = st.SetJobState(ctx, r.job.ID, store.JobRunning, "", time.Now())
+	if err == nil {
+		err = r.work(ctx, stop)
+	} else if errors.Is(err, store.ErrCancelled) {
+		r.end(Cancelled, err)
+		err = nil
+	}
+	return r.close(context.WithoutCancel(ctx), owner, err)
+}
+
+// work runs all lanes to their end.
+func (r *Runner) work(ctx context.Context, stop <-chan struct{}) error {
+	r.calls = ctx
+	r.waits, r.endWait = context.WithCancel(ctx)
+	defer r.endWait()
+	lanes, err := r.cfg.Store.Lanes(ctx, r.job.ID)
+	if err != nil {
+		return err
+	}
+	var watch, work sync.WaitGroup
+	done := make(chan struct{})
+	watch.Go(func() { r.watch(stop, done) })
+	for _, name := range lanes {
+		work.Go(func() { r.newLane(name).run() })
+	}
+	work.Wait()
+	close(done)
+	watch.Wait()
+	return nil
+}
+
+// Stopping reports whether the run was told to end and waits for calls on the wire.
+func (r *Runner) Stopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended != ""
+}
+
+// watch ends the run when the caller asks for it or the job is cancelled from elsewhere.
+func (r *Runner) watch(stop, done <-chan struct{}) {
+	look := time.NewTicker(500 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-stop:
+			r.end(Stopped, nil)
+			stop = nil
+		case <-r.calls.Done():
+			r.end(Stopped, nil)
+			return
+		case <-look.C:
+			if j, err := r.cfg.Store.Job(r.calls, r.job.ID); err == nil && j.State == store.JobCancelled {
+				r.end(Cancelled, store.ErrCancelled)
+			}
+		}
+	}
+}
+
+// end stops claiming and waiting. The first reason counts.
+func (r *Runner) end(why Ended, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended == "" {
+		r.ended, r.refused = why, err
+	}
+	if r.endWait != nil {
+		r.endWait()
+	}
+}
+
+// close gives the job up and writes where it stands.
+func (r *Runner) close(ctx context.Context, owner store.OwnerID, err error) (Outcome, error) {
+	st := r.cfg.Store
+	err = errors.Join(err, st.ReleaseRunner(ctx, r.job.ID, owner, time.Now()))
+	counts, countErr := st.CountItems(ctx, r.job.ID)
+	if err = errors.Join(err, countErr); err != nil {
+		return Outcome{Ended: Broken, Refused: err}, err
+	}
+	out := Outcome{Ended: r.ended, Refused: r.refused, Counts: counts}
+	if counts.Pending+counts.Running == 0 {
+		out.Ended, out.Refused = Finished, nil
+	} else if out.Ended == "" {
+		out.Ended, out.Refused = Broken, errors.New("items are left that no lane took; run the job again")
+	}
+	state, reason := out.state()
+	if err := st.SetJobState(ctx, r.job.ID, state, reason, time.Now()); err != nil && !errors.Is(err, store.ErrCancelled) {
+		return out, err
+	}
+	return out, nil
+}
+
+// state is what the job's row says after the run.
+func (o Outcome) state() (store.JobState, string) {
+	switch o.Ended {
+	case Finished:
+		return store.JobDone, ""
+	case Exhausted:
+		return store.JobPaused, "budget: " + o.Refused.Error()
+	case Cancelled:
+		return store.JobCancelled, "cancelled"
+	case Broken:
+		return store.JobPaused, "error: " + o.Refused.Error()
+	default:
+		return store.JobPaused, "stopped; run it again to go on"
+	}
+}
+
+// do runs one attempt of an item.
+func (r *Runner) do(l *lane, item store.Item) {
+	defer r.slots.Release(1)
+	defer l.finished()
+	api, _ := APIOf(item.URL)
+	started := sync.OnceFunc(l.started)
+	answer, err := r.cfg.Orchestrator.Do(r.calls, aurea.Call{
+		Job: r.job, API: api, Body: item.Body, Class: ratelimit.Batch, MaxWait: -1, Waiting: r.waits, OnSend: started,
+		Item: &aurea.Item{
+			Seq: item.Seq, Attempt: item.Attempt, Tries: item.Tries,
+			Complete: func(a *aurea.Answer, retryAt time.Time) *store.Completion { return r.complete(item, a, retryAt) },
+		},
+	})
+	started()
+	if err != nil {
+		r.refusedItem(l, item, err)
+		return
+	}
+	r.note(l, item, answer)
+}
+
+// note counts an ended attempt.
+func (r *Runner) note(l *lane, item store.Item, a *aurea.Answer) {
+	r.stats.attempt(a)
+	switch {
+	case !a.RetryAt.IsZero():
+		l.wake()
+	case a.OK():
+		r.stats.done.Add(1)
+	default:
+		r.stats.failed.Add(1)
+		code, message := failure(a)
+		r.cfg.OnFailed(item.CustomID, code, message)
+	}
+}
+
+// refusedItem handles an item that was not sent: it goes back, or fails for good if no waiting could help it.
+func (r *Runner) refusedItem(l *lane, item store.Item, err error) {
+	var e *aurea.Error
+	if !errors.As(err, &e) {
+		e = &aurea.Error{Code: "internal", Message: err.Error(), Err: err}
+	}
+	switch e.Code {
+	case aurea.CodeBudgetExceeded:
+		r.end(Exhausted, err)
+	case aurea.CodeJobCancelled:
+		r.end(Cancelled, err)
+	case aurea.CodeCircuitOpen:
+		l.rest(item, e.RetryAfter)
+		return
+	case aurea.CodeUnavailable:
+		r.end(Broken, err)
+	case aurea.CodeDeadlineExceeded: // told to stop while it waited
+	default:
+		r.failItem(item, e)
+		return
+	}
+	l.putBack(item)
+}
+
+// failItem records an item that Aurea itself refuses, with nothing spent.
+func (r *Runner) failItem(item store.Item, e *aurea.Error) {
+	c := r.failed(item, string(e.Code), e.Error())
+	if err := r.cfg.Orchestrator.Record(context.WithoutCancel(r.calls), r.job, c); err != nil {
+		r.end(Broken, err)
+		return
+	}
+	r.stats.failed.Add(1)
+	r.cfg.OnFailed(item.CustomID, string(e.Code), e.Error())
+}

@@ -1,0 +1,112 @@
+package aurea
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+// bound prepares each target's request as it will be sent and finds the most it can cost.
+func (w *walk) bound() error {
+	for _, t := range w.targets {
+		if err := w.prepare(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) prepare(t *target) (err error) {
+	t.body = w.call.Body
+	if t.model != w.request.Model {
+		if t.body, err = usage.SetField(t.body, "model", quoted(t.model)); err != nil {
+			return &Error{Code: CodeInvalidRequest, Message: "model: " + err.Error(), Err: err}
+		}
+	}
+	req := w.request
+	req.BodyBytes = int64(len(t.body))
+	if len(req.Unbounded) > 0 && w.o.noUnbound {
+		return &Error{
+			Code: CodeInvalidRequest, Message: "the cost of this request's input cannot be bounded: " + req.Unbounded[0],
+			Hint: "send the content inline, or set budget.unbounded_input: max",
+		}
+	}
+	if err := w.capOutput(t, &req); err != nil {
+		return err
+	}
+	t.inputLen = req.BodyBytes - req.MediaBytes
+	t.outputCap = t.cap * max(req.Choices, 1)
+	if t.worst, t.kind, err = usage.Bound(t.price, req, t.cap); err != nil {
+		return &Error{
+			Code: CodePriceUnknown, Message: fmt.Sprintf("%s: %v", t.model, err), Err: err,
+			Hint: "set max_output for the model, or an output cap in the request",
+		}
+	}
+	if more, ok := w.o.excess.Load(t.excessKey()); ok {
+		t.worst, err = t.worst.Add(money.USD(more.(*atomic.Int64).Load()))
+	}
+	return err
+}
+
+// capOutput finds the output cap in force, and puts one into a request that has none where the budget asks for it.
+func (w *walk) capOutput(t *target, req *usage.Request) (err error) {
+	price := t.price
+	if max := w.o.maxOutput(t.settings); max > 0 {
+		price.MaxOutput = max
+	}
+	t.price = price
+	choice := usage.CapChoice{Batch: w.call.Item != nil}
+	if !choice.Batch && !req.HasCap {
+		choice.Free, choice.Calls = room(w.o.money.Glance(w.call.Job.path))
+	}
+	var inject bool
+	if t.cap, inject, err = w.o.caps.Choose(price, *req, choice); err != nil {
+		return &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
+	}
+	if !inject {
+		return nil
+	}
+	t.injected = t.cap
+	if t.body, err = usage.InjectCap(w.call.API, w.o.capField(t.provider.Name()), t.body, t.cap); err != nil {
+		return &Error{Code: CodeInvalidRequest, Message: err.Error(), Err: err}
+	}
+	req.BodyBytes = int64(len(t.body))
+	return nil
+}
+
+// room returns the least that is free on a path, and the calls that share it.
+func room(path []budget.Standing) (free money.USD, calls int) {
+	free = money.Max
+	for _, s := range path {
+		free = min(free, s.Free().Clamp())
+		calls = max(calls, s.InFlight+s.Waiting)
+	}
+	return free, calls
+}
+
+func quoted(s string) []byte {
+	b, err := jsontext.AppendQuote(nil, s)
+	if err != nil { // configured names are UTF-8; what is not becomes U+FFFD
+		b, _ = jsontext.AppendQuote(nil, strings.ToValidUTF8(s, "\uFFFD"))
+	}
+	return b
+}
+
+func (t *target) excessKey() string { return t.provider.Name() + "/" + t.model }
+
+// billedPast raises the bound of a model whose provider billed more than was held.
+func (o *Orchestrator) billedPast(t *target, excess money.USD) {
+	v, _ := o.excess.LoadOrStore(t.excessKey(), new(atomic.Int64))
+	for raised := v.(*atomic.Int64); ; {
+		old := raised.Load()
+		if int64(excess) <= old || raised.CompareAndSwap(old, int64(excess)) {
+			return
+		}
+	}
+}

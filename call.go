@@ -1,0 +1,148 @@
+package aurea
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+)
+
+// Do takes one call along the path that every call takes: policy, bound, and then attempts, each of which asks the breaker, sets
+// money aside, waits for the provider's allowance, is sent, and is settled. There is no second way to spend money.
+//
+// The answer of a provider, errors included, is an [Answer]. What Aurea itself refuses is an *[Error], and then nothing was spent on
+// the attempt that was refused. Do is safe for concurrent use; ctx ends waiting at once and a call on the wire as soon as the provider allows.
+func (o *Orchestrator) Do(ctx context.Context, call Call) (*Answer, error) {
+	w := o.enter(ctx, call)
+	for _, step := range []func() error{w.read, w.policy, w.bound} {
+		if err := step(); err != nil {
+			return nil, w.refuse(err)
+		}
+	}
+	return w.attempts(ctx)
+}
+
+// attempts repeats the attempt while the retry policy says so. A retry that is refused ends the call with the provider's last answer.
+func (w *walk) attempts(ctx context.Context) (*Answer, error) {
+	for {
+		next, err := w.attempt(ctx)
+		if err != nil && w.moveOn(err) {
+			continue
+		}
+		if err != nil && w.last == nil {
+			return nil, w.refuse(err)
+		}
+		if err != nil || !next.again {
+			return w.answer()
+		}
+		if err := sleep(ctx, next.delay); err != nil {
+			return w.answer()
+		}
+	}
+}
+
+// attempt is one request to one provider, from the breaker to the books.
+func (w *walk) attempt(ctx context.Context) (next step, err error) {
+	t := w.target()
+	if err := w.lookAtBreaker(t); err != nil {
+		return step{}, err
+	}
+	hold, err := w.hold(t)
+	if err != nil {
+		return step{}, err
+	}
+	permit, err := w.limit(t)
+	if err != nil {
+		hold.Release()
+		return step{}, err
+	}
+	report, err := t.breaker.Allow()
+	if err != nil {
+		permit.Release()
+		hold.Release()
+		return step{}, circuitOpen(t, err)
+	}
+	resp := w.send(ctx, t, hold)
+	verdict := w.judge(ctx, resp)
+	bill := w.bill(t, resp)
+	next = w.decide(ctx, t, verdict)
+	report(breakerOutcome(verdict))
+	permit.Done(feedback(resp, verdict, bill))
+	w.settle(t, hold, resp, bill, next)
+	w.record(ctx, t, resp, verdict)
+	return next, nil
+}
+
+// lookAtBreaker refuses before anybody waits for money or for the allowance of a provider that is known to be down.
+func (w *walk) lookAtBreaker(t *target) error {
+	if after, open := t.breaker.Open(); open {
+		return &Error{
+			Code: CodeCircuitOpen, RetryAfter: after,
+			Message: t.provider.Name() + "/" + t.model + " is failing; its circuit is open",
+			Hint:    "calls go through again after " + after.Round(time.Second).String(),
+		}
+	}
+	return nil
+}
+
+// hold sets the worst-case price of this attempt aside on every account of the job's path.
+func (w *walk) hold(t *target) (*budget.Hold, error) {
+	start := time.Now()
+	defer func() { w.queued += time.Since(start) }()
+	hold, err := w.o.money.Hold(w.call.Waiting, w.call.Job.path, budget.Ask{
+		Call: w.row(t), Amount: t.worst, MaxWait: w.call.MaxWait,
+	})
+	if err != nil {
+		return nil, holdRefused(w.call.Waiting, err)
+	}
+	return hold, nil
+}
+
+// limit waits for the provider's allowance: requests and tokens together, or nothing.
+func (w *walk) limit(t *target) (*ratelimit.Permit, error) {
+	permit, err := t.limiter().Acquire(w.call.Waiting, t.demand(w.call.Class), w.call.MaxWait)
+	if err != nil {
+		return nil, limitRefused(w.call.Waiting, t, err)
+	}
+	w.queued += permit.Waited()
+	return permit, nil
+}
+
+// send performs the exchange. The hold is marked as sent when a connection is there and before the first byte is written to it.
+func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response {
+	if w.o.timeouts.Request > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, w.o.timeouts.Request, errRequestTimeout)
+		defer cancel()
+	}
+	if w.call.OnSend != nil {
+		w.call.OnSend()
+	}
+	w.tried++
+	w.started = time.Now()
+	return t.provider.Do(ctx, &Request{
+		API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key, OnSend: hold.Sent,
+	})
+}
+
+// settle ends the hold, exactly once, with what the attempt cost; the money, the call's row and the batch item go down together. It does not
+// fail the answer already earned: what cannot be written now is kept and written later.
+func (w *walk) settle(t *target, hold *budget.Hold, resp *Response, bill bill, next step) {
+	w.keep(t, resp, bill)
+	end := budget.End{Call: w.rowEnded(t, resp, bill), Cost: bill.cost, Doubt: bill.doubt}
+	if item := w.call.Item; item != nil && !next.again {
+		end.Completion = item.Complete(w.last, next.retryAt)
+	}
+	ending := hold.End(end)
+	w.last.RetryAt = next.retryAt
+	if end.Completion == nil {
+		return
+	}
+	<-ending.Done() // a batch item is done when it is on disk
+	w.last.Recorded = ending.Err() == nil && !ending.Rejected()
+}
+
+// errRequestTimeout tells our own time-out from the caller's deadline.
+var errRequestTimeout = errors.New("no complete answer within timeouts.request")

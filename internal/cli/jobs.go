@@ -1,0 +1,287 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/batch"
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/config"
+	"github.com/andres20980/aurea-orchestrator/internal/app"
+	"github.com/andres20980/aurea-orchestrator/internal/progress"
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+func (p *program) jobsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "jobs", Short: "See and steer jobs: list, show, raise, cancel, reconcile, rm", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var state string
+	list := &cobra.Command{
+		Use: "list", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		RunE: p.withStore(func(ctx context.Context, st store.Store, _ []string) error { return p.listJobs(ctx, st, state) }),
+	}
+	list.Flags().StringVar(&state, "state", "", "only jobs that are pending, running, paused, done, failed or cancelled")
+
+	var results bool
+	show := &cobra.Command{
+		Use: "show ID", Short: "Show a job: items, money, models", Args: cobra.ExactArgs(1),
+		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error {
+			return p.showJob(ctx, st, args[0], results)
+		}),
+	}
+	show.Flags().BoolVar(&results, "results", false, "write the results so far, one JSON line each, instead")
+
+	var maxCost string
+	raise := &cobra.Command{
+		Use: "raise ID --max-cost USD", Short: "Set a job's limit, higher or lower, also while it runs", Args: cobra.ExactArgs(1),
+		Example: "  aurea jobs raise nightly --max-cost 25      # the new total, not an addition",
+		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error {
+			return p.raiseJob(ctx, st, args[0], maxCost)
+		}),
+	}
+	raise.Flags().StringVar(&maxCost, "max-cost", "", "the new total in `USD`")
+	if err := raise.MarkFlagRequired("max-cost"); err != nil {
+		panic(err) // the flag is defined on the line above
+	}
+	cancel := &cobra.Command{
+		Use: "cancel ID", Short: "Cancel a job for good; calls on the wire end, nothing new is sent", Args: cobra.ExactArgs(1),
+		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error { return p.cancelJob(ctx, st, args[0]) }),
+	}
+	var release bool
+	reconcile := &cobra.Command{
+		Use: "reconcile ID", Short: "End unconfirmed money: book it as spent, or release it", Args: cobra.ExactArgs(1),
+		Long: `Unconfirmed money is what was on the wire when a process died or a call was cut: the provider may have billed it or not.
+Look at the provider's bill, then book it as spent (the default) or give it back to the job with --release.`,
+		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error {
+			return p.reconcileJob(ctx, st, args[0], release)
+		}),
+	}
+	reconcile.Flags().BoolVar(&release, "release", false, "the provider did not bill it: give it back")
+	rm := &cobra.Command{
+		Use: "rm ID", Short: "Delete a job's items and results; what it spent stays in the books", Args: cobra.ExactArgs(1),
+		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error { return p.removeJob(ctx, st, args[0]) }),
+	}
+	cmd.AddCommand(list, show, raise, cancel, reconcile, rm)
+	return cmd
+}
+
+// withStore opens the database, settles what dead processes left, and runs a command on it.
+func (p *program) withStore(do func(context.Context, store.Store, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		cfg, err := p.load(config.Options{})
+		if err != nil {
+			return err
+		}
+		log, red := app.Logger(cfg, p.stderr)
+		p.redact, p.maxCall = red.Redact, cfg.Timeouts.Request
+		ctx := cmd.Context()
+		st, err := app.OpenStore(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, st.Close()) }()
+		if _, err := budget.Recover(ctx, st, time.Now()); err != nil {
+			log.Warn("what a dead process left could not be settled", "error", err)
+		}
+		return do(ctx, st, args)
+	}
+}
+
+// find returns the job that a name on the command line means.
+func find(ctx context.Context, st store.Store, name string) (store.Job, error) {
+	id := name
+	if !strings.Contains(name, "/") {
+		id = aurea.LocalKey + "/" + name
+	}
+	j, err := st.Job(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return j, &aurea.Error{Code: aurea.CodeNotFound, Message: fmt.Sprintf("no job %q in %s", name, st.Describe()), Hint: "see aurea jobs list", Err: err}
+	}
+	return j, err
+}
+
+func (p *program) listJobs(ctx context.Context, st store.Store, state string) error {
+	switch state {
+	case "", "pending", "running", "paused", "done", "failed", "cancelled":
+	default:
+		return usageError("--state %q: want pending, running, paused, done, failed or cancelled", state)
+	}
+	jobs, err := st.Jobs(ctx, "")
+	if err != nil {
+		return err
+	}
+	views := []jobView{}
+	for _, j := range jobs {
+		v, err := viewJob(ctx, st, j.ID)
+		if err != nil {
+			return err
+		}
+		if state == "" || v.State == state {
+			views = append(views, v)
+		}
+	}
+	if p.flags.json {
+		p.event(map[string]any{"jobs": views})
+		return nil
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "JOB\tSTATE\tDONE\tFAILED\tTOTAL\tSPENT USD\tLIMIT USD\tUPDATED")
+	for _, v := range views {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", v.ID, v.State, v.Items.Done, v.Items.Failed, v.Items.Total, v.Spent, v.Limit, v.Updated.Format(time.DateTime))
+	}
+	return w.Flush()
+}
+
+func (p *program) showJob(ctx context.Context, st store.Store, name string, results bool) error {
+	j, err := find(ctx, st, name)
+	if err != nil {
+		return err
+	}
+	if results {
+		_, err := batch.WriteResults(ctx, st, j.ID, false, p.stdout)
+		return err
+	}
+	v, err := viewJob(ctx, st, j.ID)
+	if err != nil {
+		return err
+	}
+	if p.flags.json {
+		p.event(v)
+		return nil
+	}
+	return v.print(p.stdout)
+}
+
+func (p *program) raiseJob(ctx context.Context, st store.Store, name, maxCost string) error {
+	limit, err := money.ParseSum(maxCost)
+	if err != nil {
+		return usageError("--max-cost %q: want dollars as decimal text such as 2.50", maxCost)
+	}
+	j, err := find(ctx, st, name)
+	if err != nil {
+		return err
+	}
+	c, err := st.FindCounter(ctx, store.JobPrefix+j.ID, time.Time{})
+	if err != nil {
+		return err
+	}
+	if c, err = st.SetLimit(ctx, c.ID, limit); err != nil {
+		return err
+	}
+	when := "in force now"
+	if limit.Cmp(c.Committed) < 0 {
+		when = fmt.Sprintf("in force when calls under way ($%s held) have ended; nothing new is held", progress.Money(c.Leased()))
+	}
+	if p.flags.json {
+		p.event(map[string]any{"id": aurea.ShortName(j.ID), "limit_usd": c.Limit, "note": when})
+		return nil
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s: limit $%s, %s\n", aurea.ShortName(j.ID), c.Limit, when)
+	return err
+}
+
+func (p *program) cancelJob(ctx context.Context, st store.Store, name string) error {
+	j, err := find(ctx, st, name)
+	if err != nil {
+		return err
+	}
+	if err := st.SetJobState(ctx, j.ID, store.JobCancelled, "cancelled by hand", time.Now()); err != nil && !errors.Is(err, store.ErrCancelled) {
+		return err
+	}
+	c, err := st.FindCounter(ctx, store.JobPrefix+j.ID, time.Time{})
+	if err != nil {
+		return err
+	}
+	if _, err := st.SetClosed(ctx, c.ID, true); err != nil {
+		return err
+	}
+	return p.done(j.ID, "cancelled")
+}
+
+func (p *program) reconcileJob(ctx context.Context, st store.Store, name string, release bool) error {
+	j, err := find(ctx, st, name)
+	if err != nil {
+		return err
+	}
+	path, err := accounts(ctx, st, j)
+	if err != nil {
+		return err
+	}
+	ended, err := budget.Reconcile(ctx, st, path, j.ID, !release, time.Now(), p.maxCall)
+	if err != nil {
+		return err
+	}
+	did := "booked as spent"
+	if release {
+		did = "released"
+	}
+	if p.flags.json {
+		p.event(map[string]any{"id": aurea.ShortName(j.ID), "reconciled_usd": ended, "spent": !release})
+		return nil
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s: $%s %s\n", aurea.ShortName(j.ID), ended, did)
+	return err
+}
+
+// accounts returns the counters that a job's calls drew on, the job's own first.
+func accounts(ctx context.Context, st store.Store, j store.Job) ([]store.CounterID, error) {
+	names := []string{store.JobPrefix + j.ID}
+	for parent := j.Parent; parent != ""; {
+		above, err := st.Job(ctx, parent)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, store.JobPrefix+above.ID)
+		parent = above.Parent
+	}
+	names = append(names, aurea.SharedAccounts(j)...)
+	var path []store.CounterID
+	for _, name := range names {
+		c, err := st.FindCounter(ctx, name, time.Time{})
+		if errors.Is(err, store.ErrNotFound) {
+			continue // nothing was ever held on it
+		}
+		if err != nil {
+			return nil, err
+		}
+		path = append(path, c.ID)
+	}
+	return path, nil
+}
+
+func (p *program) removeJob(ctx context.Context, st store.Store, name string) error {
+	j, err := find(ctx, st, name)
+	if err != nil {
+		return err
+	}
+	err = st.RemoveJob(ctx, j.ID)
+	var busy *store.BusyError
+	if errors.As(err, &busy) {
+		return &aurea.Error{
+			Code: aurea.CodeJobConflict, Err: err, Message: fmt.Sprintf("job %q is being run by process %d", name, busy.Runner.PID), Hint: "stop it first",
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return p.done(j.ID, "removed")
+}
+
+func (p *program) done(id, what string) error {
+	if p.flags.json {
+		p.event(map[string]any{"id": aurea.ShortName(id), "state": what})
+		return nil
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s: %s\n", aurea.ShortName(id), what)
+	return err
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// jobNameOf makes a job's name of a file's name and a digest of its absolute path, so that two files of the same name do not meet.
+func jobNameOf(file string) string {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		abs = file
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = real
+	}
+	base := strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs))
+	base = strings.Map(func(r rune) rune {
+		if r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._:-", r)) {
+			return r
+		}
+		return '-'
+	}, base)
+	sum := sha256.Sum256([]byte(abs))
+	return base[:min(len(base), 100)] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// signals turns Ctrl-C and SIGTERM into two steps: the first stops sending, the second cuts off what is on the wire.
+type signals struct {
+	// ctx ends at the first signal, hard at the second.
+	ctx, hard context.Context
+	cancels   []context.CancelFunc
+	incoming  chan os.Signal
+}
+
+func watchSignals(ctx context.Context) *signals {
+	s := &signals{incoming: make(chan os.Signal, 2)}
+	var soft, hard context.CancelFunc
+	s.hard, hard = context.WithCancel(ctx)
+	s.ctx, soft = context.WithCancel(s.hard)
+	s.cancels = []context.CancelFunc{soft, hard}
+	signal.Notify(s.incoming, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for _, cancel := range s.cancels {
+			if _, ok := <-s.incoming; !ok {
+				return
+			}
+			cancel()
+		}
+	}()
+	return s
+}
+
+// stopping is closed at the first signal.
+func (s *signals) stopping() <-chan struct{} { return s.ctx.Done() }
+
+func (s *signals) close() {
+	signal.Stop(s.incoming)
+	close(s.incoming)
+	for _, cancel := range s.cancels {
+		cancel()
+	}
+}

@@ -1,0 +1,163 @@
+package aurea
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+const (
+	// LocalKey owns the jobs of the command line and of installations without virtual keys.
+	LocalKey = "local"
+	// simulatedKey carries rehearsals, so that their play money is not counted as spent by anybody.
+	simulatedKey = "simulated"
+	// maxDepth is how many jobs may stand above one another, the job itself included.
+	maxDepth = 8
+)
+
+var jobName = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+
+// Job is an open job: calls are charged to it and to every account above it. It is safe for concurrent use.
+type Job struct {
+	// ID is key/name.
+	ID   string
+	path *budget.Path
+}
+
+// Path returns the accounts that the job's calls draw on.
+func (j *Job) Path() *budget.Path { return j.path }
+
+// JobSpec asks for a job.
+type JobSpec struct {
+	// Key and Name make the ID; Key defaults to [LocalKey].
+	Key, Name string
+	// Limit is the job's limit when it is made, nil for the default. For a job that is there it may not be above the present limit.
+	Limit *money.Sum
+	// Parent is the name of the job of the same key that this one draws on as well. It is fixed when the job is made.
+	Parent string
+	// Batch jobs have items; simulated ones never meet a real provider.
+	Batch, Simulated bool
+	// Source names a batch's input file.
+	Source string
+}
+
+// OpenJob returns the job, creating it if it is not there. A larger limit, another parent or another kind than the job has is CodeJobConflict, and a
+// cancelled job is CodeJobCancelled.
+func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) {
+	if spec.Key == "" {
+		spec.Key = LocalKey
+	}
+	for _, name := range []string{spec.Key, spec.Name} {
+		if !jobName.MatchString(name) {
+			return nil, &Error{Code: CodeInvalidRequest, Message: fmt.Sprintf("job name %q: want 1 to 128 characters of A-Z a-z 0-9 . _ : -", name)}
+		}
+	}
+	want := store.Job{
+		ID: spec.Key + "/" + spec.Name, State: store.JobPending, Batch: spec.Batch, Simulated: spec.Simulated, Source: spec.Source,
+		Created: time.Now(),
+	}
+	if spec.Batch {
+		want.State = store.JobLoading
+	}
+	if spec.Parent != "" {
+		want.Parent = spec.Key + "/" + spec.Parent
+	}
+	above, err := o.above(ctx, want.Parent)
+	if err != nil {
+		return nil, err
+	}
+	limit := o.jobLimit
+	if spec.Limit != nil {
+		limit = *spec.Limit
+	}
+	have, created, err := o.store.CreateJob(ctx, want, limit)
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	if !created {
+		if err := o.agrees(ctx, have, want, spec); err != nil {
+			return nil, err
+		}
+		if above, err = o.above(ctx, have.Parent); err != nil {
+			return nil, err
+		}
+	}
+	accounts := []budget.AccountSpec{{Name: store.JobPrefix + have.ID, Limit: limit}}
+	accounts = append(accounts, above...)
+	for _, name := range SharedAccounts(have) {
+		accounts = append(accounts, budget.AccountSpec{Name: name, Limit: money.Unlimited})
+	}
+	path, err := o.money.Path(ctx, accounts...)
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	return &Job{ID: have.ID, path: path}, nil
+}
+
+// above returns the accounts of a job's parents, nearest first.
+func (o *Orchestrator) above(ctx context.Context, parent string) ([]budget.AccountSpec, error) {
+	var accounts []budget.AccountSpec
+	for depth := 2; parent != ""; depth++ {
+		if depth > maxDepth {
+			return nil, &Error{Code: CodeInvalidRequest, Message: fmt.Sprintf("jobs are nested deeper than %d", maxDepth)}
+		}
+		j, err := o.store.Job(ctx, parent)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, &Error{
+				Code: CodeNotFound, Message: fmt.Sprintf("parent job %q does not exist", ShortName(parent)), Hint: "create the parent first", Err: err,
+			}
+		}
+		if err != nil {
+			return nil, storeFailed(err)
+		}
+		if j.State == store.JobCancelled {
+			return nil, &Error{Code: CodeJobCancelled, Message: fmt.Sprintf("parent job %q is cancelled", ShortName(parent))}
+		}
+		accounts = append(accounts, budget.AccountSpec{Name: store.JobPrefix + j.ID, Limit: money.Unlimited})
+		parent = j.Parent
+	}
+	return accounts, nil
+}
+
+// agrees checks that an existing job is what was asked for.
+func (o *Orchestrator) agrees(ctx context.Context, have, want store.Job, spec JobSpec) error {
+	name := ShortName(have.ID)
+	conflict := func(hint, format string, args ...any) error {
+		return &Error{Code: CodeJobConflict, Message: fmt.Sprintf("job %q ", name) + fmt.Sprintf(format, args...), Hint: hint}
+	}
+	switch {
+	case have.State == store.JobCancelled:
+		return &Error{Code: CodeJobCancelled, Message: fmt.Sprintf("job %q is cancelled", name), Hint: "choose another --job, or start over with --new"}
+	case have.Simulated != want.Simulated && have.Simulated:
+		return conflict("choose another --job, or start over with --new", "is a rehearsal; it cannot go on with real providers")
+	case have.Simulated != want.Simulated:
+		return conflict("choose another --job", "is real; it cannot go on as a rehearsal")
+	case have.Batch != want.Batch:
+		return conflict("choose another --job", "is of another kind (batch: %t)", have.Batch)
+	case want.Parent != "" && have.Parent != want.Parent:
+		return conflict("a parent is fixed when the job is made", "has the parent %q", ShortName(have.Parent))
+	}
+	if spec.Limit == nil {
+		return nil
+	}
+	c, err := o.store.FindCounter(ctx, store.JobPrefix+have.ID, time.Time{})
+	if err != nil {
+		return storeFailed(err)
+	}
+	if spec.Limit.Cmp(c.Limit) > 0 {
+		return conflict(fmt.Sprintf("aurea jobs raise %s --max-cost %s", name, spec.Limit), "has a limit of %s USD", c.Limit)
+	}
+	return nil
+}
+
+// ShortName returns a job's ID as people of the local key write it: without "local/".
+func ShortName(id string) string { return strings.TrimPrefix(id, LocalKey+"/") }
+
+func cutKey(id string) (key, name string, ok bool) { return strings.Cut(id, "/") }

@@ -1,0 +1,109 @@
+package aurea
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+const (
+	// shareRefresh is how often a process looks who else uses a model, and shareWindow how long another's use counts.
+	shareRefresh = time.Second
+	shareWindow  = 5 * shareRefresh
+)
+
+type limitFunc func(provider, model, settings string) (ratelimit.Limits, ratelimit.Profile)
+
+// limits holds one limiter per provider, key and model. Processes on one store divide each limit by their number: every one notes that it uses the model
+// before its first call, and looks once a second who else does. Safe for concurrent use.
+type limits struct {
+	find  limitFunc
+	store store.Ledger
+	owner func() store.OwnerID
+
+	mu       sync.Mutex
+	limiters map[limitID]*ratelimit.Limiter
+	stop     context.CancelFunc
+	stopped  chan struct{}
+}
+
+type limitID struct{ provider, key, model string }
+
+func (id limitID) String() string { return id.provider + "|" + id.key + "|" + id.model }
+
+func newLimits(find limitFunc, st store.Ledger, owner func() store.OwnerID) *limits {
+	return &limits{find: find, store: st, owner: owner, limiters: make(map[limitID]*ratelimit.Limiter)}
+}
+
+// of returns the limiter, made at its first use.
+func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Limiter {
+	id := limitID{up.Name(), up.Keys()[key], model}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lim, ok := l.limiters[id]; ok {
+		return lim
+	}
+	allowance, profile := l.find(id.provider, model, settings)
+	lim := ratelimit.New(allowance, profile)
+	l.limiters[id] = lim
+	if l.look(context.Background(), id, lim) > 1 {
+		lim.HoldFor(shareRefresh + shareRefresh/2) // the others must have made room first
+	}
+	if l.stop == nil {
+		var ctx context.Context
+		ctx, l.stop = context.WithCancel(context.Background())
+		l.stopped = make(chan struct{})
+		go l.watch(ctx)
+	}
+	return lim
+}
+
+// look tells the store that this process uses the limit, and the limiter how many do. Without an answer the last share stays.
+func (l *limits) look(ctx context.Context, id limitID, lim *ratelimit.Limiter) int {
+	now := time.Now()
+	n, err := l.store.UseModel(ctx, l.owner(), id.String(), now, now.Add(-shareWindow))
+	if err != nil {
+		return 0
+	}
+	lim.SetOwners(max(n, 1))
+	return n
+}
+
+func (l *limits) watch(ctx context.Context) {
+	defer close(l.stopped)
+	tick := time.NewTicker(shareRefresh)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			for id, lim := range l.all() {
+				l.look(ctx, id, lim)
+			}
+		}
+	}
+}
+
+func (l *limits) all() map[limitID]*ratelimit.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make(map[limitID]*ratelimit.Limiter, len(l.limiters))
+	for id, lim := range l.limiters {
+		all[id] = lim
+	}
+	return all
+}
+
+func (l *limits) close() {
+	l.mu.Lock()
+	stop, stopped := l.stop, l.stopped
+	l.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-stopped
+	}
+}

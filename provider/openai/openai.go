@@ -1,0 +1,48 @@
+// Package openai is the provider for OpenAI and everything that speaks its format.
+//
+// Addresses and headers follow OpenAI's API reference (https://platform.openai.com/docs/api-reference): BaseURL ends with the version, the key is a
+// Bearer token, errors are {"error":{"message","type","param","code"}}.
+package openai
+
+import (
+	"fmt"
+	"net/http"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/provider"
+	"github.com/andres20980/aurea-orchestrator/retry"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+// Config is [provider.Config]; BaseURL ends with the version, such as https://api.openai.com/v1.
+type Config = provider.Config
+
+var paths = map[usage.API]string{
+	usage.Chat: "/chat/completions", usage.Completions: "/completions", usage.Responses: "/responses", usage.Embeddings: "/embeddings",
+}
+
+// New returns the provider. It is safe for concurrent use.
+func New(cfg Config) *provider.HTTP {
+	return provider.New(cfg, provider.Dialect{
+		Format: aurea.FormatOpenAI,
+		Path: func(req *aurea.Request) (string, error) {
+			path, ok := paths[req.API]
+			if !ok {
+				return "", fmt.Errorf("an OpenAI-format provider has no endpoint for %s", req.API)
+			}
+			return path, nil
+		},
+		Header: func(h http.Header, key string, _ *aurea.Request) {
+			if key != "" {
+				h.Set("Authorization", "Bearer "+key)
+			}
+		},
+		ReadError: readError,
+		RequestID: "X-Request-Id",
+	})
+}
+
+func readError(body []byte, f *retry.Failure) {
+	e := provider.ErrorObject(body)
+	f.Code, f.Type, f.Message = e["code"], e["type"], e["message"]
+}

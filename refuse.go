@@ -1,0 +1,94 @@
+package aurea
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/andres20980/aurea-orchestrator/breaker"
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/policy"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+// refuse is where a refusal leaves the path: it is logged once.
+func (w *walk) refuse(err error) error {
+	w.o.log.Debug("refused", "call_id", w.id, "job", w.call.Job.ID, "model", w.request.Model, "code", string(ErrorCode(err)), "error", err)
+	return err
+}
+
+func routeRefused(err error) error {
+	var mismatch *policy.EndpointMismatch
+	if errors.As(err, &mismatch) {
+		return &Error{Code: CodeEndpointMismatch, Message: err.Error(), Err: err}
+	}
+	return &Error{Code: CodeModelNotFound, Message: err.Error(), Err: err}
+}
+
+func holdRefused(ctx context.Context, err error) error {
+	var exceeded *budget.ExceededError
+	switch {
+	case errors.As(err, &exceeded):
+		return &Error{Code: CodeBudgetExceeded, Message: err.Error(), Err: err}
+	case errors.Is(err, budget.ErrCancelled):
+		return &Error{Code: CodeJobCancelled, Message: "the job is cancelled", Err: err}
+	case ctx.Err() != nil:
+		return deadline(ctx, err)
+	default:
+		return storeFailed(err)
+	}
+}
+
+func limitRefused(ctx context.Context, t *target, err error) error {
+	var wait *ratelimit.WaitError
+	name := t.provider.Name() + "/" + t.model
+	switch {
+	case errors.As(err, &wait):
+		return &Error{
+			Code: CodeRateLimited, RetryAfter: wait.RetryAfter, Message: name + ": " + err.Error(),
+			Hint: "raise rpm or tpm of the model if the provider allows more", Err: err,
+		}
+	case errors.Is(err, ratelimit.ErrTooLarge):
+		return &Error{Code: CodeRequestOverLimit, Message: name + ": " + err.Error(), Hint: "raise the model's limit, or make the request or its output cap smaller", Err: err}
+	case ctx.Err() != nil:
+		return deadline(ctx, err)
+	default:
+		return &Error{Code: CodeRateLimited, Message: name + ": " + err.Error(), Err: err}
+	}
+}
+
+func circuitOpen(t *target, err error) error {
+	var open *breaker.OpenError
+	e := &Error{Code: CodeCircuitOpen, Message: t.provider.Name() + "/" + t.model + " is failing; its circuit is open", Err: err}
+	if errors.As(err, &open) {
+		e.RetryAfter = open.RetryAfter
+	}
+	return e
+}
+
+func deadline(ctx context.Context, err error) error {
+	return &Error{Code: CodeDeadlineExceeded, Message: "the call was given up while it waited", Err: errors.Join(context.Cause(ctx), err)}
+}
+
+func storeFailed(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return &Error{Code: CodeNotFound, Message: err.Error(), Err: err}
+	}
+	return &Error{Code: CodeUnavailable, Message: "the ledger cannot be used: " + err.Error(), Hint: "see that the database can be written and has room", Err: err}
+}
+
+// upstreamFailed says why no complete answer came.
+func upstreamFailed(t *target, err error) *Error {
+	code := CodeUpstreamError
+	var timeout net.Error
+	if errors.Is(err, errRequestTimeout) || errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()) {
+		code = CodeUpstreamTimeout
+	}
+	return &Error{Code: code, Message: fmt.Sprintf("%s: %v", t.provider.Name(), err), Err: err}
+}

@@ -1,0 +1,269 @@
+package aurea
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/breaker"
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/retry"
+	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+// Outcomes of an attempt, as its row says them.
+const (
+	outcomeOK        = "ok"        // a complete answer with usage
+	outcomeEstimated = "estimated" // a complete answer without usage: its hold was booked
+	outcomeError     = "error"     // an error status; providers do not bill those
+	outcomeUnsent    = "unsent"    // nothing was written
+	outcomeCut       = "cut"       // sent, and no complete answer
+	outcomeRefused   = "refused"   // by Aurea, before an attempt
+)
+
+// bill is what an attempt is booked at.
+type bill struct {
+	outcome     string
+	usage       usage.Usage
+	cost, doubt money.USD
+}
+
+// bill books an ended attempt by what is known of it. What the provider may have billed without our knowing stays
+// unconfirmed, up to the whole hold.
+func (w *walk) bill(t *target, resp *Response) bill {
+	switch {
+	case !resp.Failure.Sent && resp.Status == 0:
+		return bill{outcome: outcomeUnsent}
+	case resp.OK():
+		return w.billAnswer(t, resp)
+	case resp.Failure.Err != nil:
+		return bill{outcome: outcomeCut, doubt: t.worst}
+	default:
+		return bill{outcome: outcomeError}
+	}
+}
+
+func (w *walk) billAnswer(t *target, resp *Response) bill {
+	estimated := bill{outcome: outcomeEstimated, cost: t.worst}
+	u, err := usage.Parse(w.call.API, resp.Body)
+	if err != nil {
+		w.o.log.Warn("answer without usable usage; its bound was booked", "call_id", w.id, "model", t.model, "error", err)
+		return estimated
+	}
+	price := t.price
+	if snapshot, ok := w.o.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
+		price = snapshot
+	}
+	cost, err := usage.Cost(price, u)
+	if errors.Is(err, usage.ErrTierPrice) { // cost is an upper estimate
+		return bill{outcome: outcomeEstimated, usage: u, cost: max(cost, t.worst)}
+	}
+	if err != nil {
+		w.o.log.Warn("usage without a cost; its bound was booked", "call_id", w.id, "model", t.model, "error", err)
+		return estimated
+	}
+	if cost > t.worst {
+		w.o.billedPast(t, cost-t.worst)
+		w.o.log.Warn("billed past the bound; the bound of this model is raised",
+			"call_id", w.id, "model", t.model, "bound_usd", t.worst.String(), "cost_usd", cost.String())
+	}
+	return bill{outcome: outcomeOK, usage: u, cost: cost}
+}
+
+// decide says what follows an attempt: nothing, another attempt now or after a delay, or, for a batch item, another one at a later time that
+// survives a restart.
+func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) step {
+	if verdict.Failover && w.failOver(t, verdict) {
+		return step{again: true}
+	}
+	n := w.retried()
+	if !verdict.Retry || n >= w.o.retry.MaxRetries || ctx.Err() != nil {
+		return step{}
+	}
+	delay, ok := w.o.retry.Delay(n, verdict.Floor)
+	if !ok {
+		return step{}
+	}
+	if w.call.Item != nil {
+		return step{retryAt: time.Now().Add(delay)}
+	}
+	if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= delay {
+		return step{}
+	}
+	if !t.provider.retries.Withdraw() {
+		return step{}
+	}
+	if w.at+1 < len(w.targets) && verdict.Class == retry.ProviderFailure {
+		w.at++
+		delay = 0
+	}
+	return step{again: true, delay: delay}
+}
+
+// failOver goes to another key of the provider, or to the next target.
+func (w *walk) failOver(t *target, verdict retry.Verdict) bool {
+	if verdict.Class == retry.KeyRefused || verdict.Class == retry.QuotaSpent {
+		if key, ok := t.provider.keys.setAside(t.key); ok {
+			t.key = key
+			return true
+		}
+	}
+	if w.at+1 == len(w.targets) {
+		return false
+	}
+	w.at++
+	return true
+}
+
+// moveOn goes to the next target when this one's circuit is open.
+func (w *walk) moveOn(err error) bool {
+	if ErrorCode(err) != CodeCircuitOpen || w.at+1 == len(w.targets) {
+		return false
+	}
+	w.at++
+	return true
+}
+
+// retried counts the retries already made, over restarts for a batch item.
+func (w *walk) retried() int {
+	n := w.tried - 1
+	if w.call.Item != nil {
+		n = w.call.Item.Tries
+	}
+	return n
+}
+
+// keep remembers the attempt as the answer so far.
+func (w *walk) keep(t *target, resp *Response, b bill) {
+	a := &Answer{
+		CallID: w.id, Status: resp.Status, Header: resp.Header, Body: resp.Body, RequestID: resp.RequestID,
+		Provider: t.provider.Name(), Model: t.model, Attempts: w.tried, Queued: w.queued,
+		Cost: b.cost, Unconfirmed: b.doubt, TotalCost: b.cost, TotalUnconfirmed: b.doubt,
+		Usage: b.usage, InjectedCap: t.injected,
+	}
+	if w.last != nil {
+		a.TotalCost += w.last.TotalCost
+		a.TotalUnconfirmed += w.last.TotalUnconfirmed
+	}
+	if err := resp.Failure.Err; err != nil {
+		a.Status, a.Err = 0, upstreamFailed(t, err)
+	}
+	a.Truncated = t.injected > 0 && a.OK() && usage.Truncated(w.call.API, resp.Body)
+	w.last = a
+}
+
+// answer returns what the last attempt brought.
+func (w *walk) answer() (*Answer, error) {
+	if w.last.Err != nil && w.call.Item == nil {
+		return w.last, w.last.Err
+	}
+	return w.last, nil
+}
+
+// row is the call's row as far as it is known before the attempt.
+func (w *walk) row(t *target) store.Call {
+	c := store.Call{
+		ID: w.id, Attempt: w.tried + 1, Job: w.call.Job.ID, Provider: t.provider.Name(), Model: w.request.Model, Upstream: t.model,
+		API: string(w.call.API), Bound: t.worst, BoundKind: t.kind, PriceHash: t.price.Hash, PriceFrom: t.price.Origin,
+		Started: time.Now(),
+	}
+	if w.call.Item != nil {
+		c.Item = w.call.Item.Seq
+	}
+	return c
+}
+
+func (w *walk) rowEnded(t *target, resp *Response, b bill) store.Call {
+	c := w.row(t)
+	c.Attempt, c.Started, c.Ended = w.tried, w.started, time.Now()
+	c.Status, c.Outcome, c.Error, c.RequestID = resp.Status, b.outcome, errorCodeOf(resp, w.last), resp.RequestID
+	c.Cost, c.Doubt = b.cost, b.doubt
+	c.InputTokens, c.OutputTokens, c.ReasoningTokens = b.usage.Input+b.usage.AudioIn, b.usage.Output+b.usage.AudioOut, b.usage.Reasoning
+	c.CacheReadTokens, c.CacheWriteTokens = b.usage.CacheRead, b.usage.CacheWrite+b.usage.CacheWrite1h
+	return c
+}
+
+func errorCodeOf(resp *Response, last *Answer) string {
+	switch {
+	case last != nil && last.Err != nil:
+		return string(last.Err.Code)
+	case resp.OK():
+		return ""
+	case resp.Failure.Code != "":
+		return resp.Failure.Code
+	default:
+		return resp.Failure.Type
+	}
+}
+
+// feedback tells the limiter what the provider counted and said.
+func feedback(resp *Response, v retry.Verdict, b bill) ratelimit.Feedback {
+	f := ratelimit.Feedback{
+		Status: resp.Status, Header: resp.Header, InputTokens: -1, OutputTokens: -1, RetryAfter: v.Floor, RateLimited: v.Class == retry.RateLimited,
+	}
+	if b.outcome == outcomeOK {
+		u := b.usage
+		f.InputTokens, f.OutputTokens = u.InputTokens(), u.OutputTokens()
+	}
+	return f
+}
+
+// breakerOutcome says what an attempt tells about the provider's health.
+func breakerOutcome(v retry.Verdict) breaker.Outcome {
+	switch v.Class {
+	case retry.Alive:
+		return breaker.Success
+	case retry.ProviderFailure:
+		return breaker.Failure
+	default:
+		return breaker.Excluded
+	}
+}
+
+// record writes one line per attempt; the redacting logger sees to it that nothing private is in it.
+func (w *walk) record(ctx context.Context, t *target, resp *Response, verdict retry.Verdict) {
+	level := slog.LevelInfo
+	if w.call.Item != nil {
+		level = slog.LevelDebug
+	}
+	w.o.log.LogAttrs(ctx, level, "attempt",
+		slog.String("call_id", w.id), slog.Int("attempt", w.tried), slog.String("job", w.call.Job.ID),
+		slog.String("provider", t.provider.Name()), slog.String("model", w.request.Model), slog.String("upstream", t.model),
+		slog.Int("status", resp.Status), slog.String("reason", verdict.Reason), slog.String("cost_usd", w.last.Cost.String()),
+		slog.String("unconfirmed_usd", w.last.Unconfirmed.String()), slog.Duration("queued", w.queued),
+		slog.Duration("took", time.Since(w.started)), slog.String("request_id", resp.RequestID))
+}
+
+// step is what follows an attempt.
+type step struct {
+	again   bool
+	delay   time.Duration
+	retryAt time.Time
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// judge classifies an ended attempt. What our own side ended says nothing about the provider.
+func (w *walk) judge(ctx context.Context, resp *Response) retry.Verdict {
+	v := retry.Classify(resp.Failure)
+	if resp.Failure.Err != nil && (ctx.Err() != nil || errors.Is(resp.Failure.Err, budget.ErrJournal)) {
+		v.Retry, v.Failover, v.Class = false, false, retry.Cancelled
+	}
+	return v
+}

@@ -1,0 +1,209 @@
+package aurea
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/breaker"
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/pricing"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+// Call is one model call.
+type Call struct {
+	// Job pays for it.
+	Job *Job
+	API usage.API
+	// Body is the request in the API's own format; it is not changed.
+	Body []byte
+	// Header holds what goes through to the provider, such as Idempotency-Key. Credentials in it are ignored.
+	Header http.Header
+	// Class decides who goes first when the provider's allowance is short.
+	Class ratelimit.Class
+	// MaxWait bounds each wait, for money and for the provider's allowance: 0 refuses at once, a negative value waits as long as ctx.
+	MaxWait time.Duration
+	// Waiting, if not nil, ends waiting for money and allowance but not a call on the wire. Default: only ctx does.
+	Waiting context.Context
+	// OnSend, if not nil, is called when an attempt stops waiting and goes to the provider.
+	OnSend func()
+	// Item is set for a batch item: its attempts are separate calls of Do, and each is recorded together with its cost.
+	Item *Item
+}
+
+// Item ties a call to a batch item.
+type Item struct {
+	Seq     int64
+	Attempt int // the claim, which fences the completion
+	Tries   int // attempts before this one that ended in a retry
+	// Complete turns the answer into what is written with its cost. retryAt is when the item is to run again, zero if the answer is final.
+	Complete func(a *Answer, retryAt time.Time) *store.Completion
+}
+
+// Answer is what a provider said, after the last attempt.
+type Answer struct {
+	CallID string
+	// Status, Header, Body and RequestID are the provider's own; Status is 0 when no complete answer came, and then Err says why.
+	Status    int
+	Header    http.Header
+	Body      []byte
+	RequestID string
+	Err       *Error
+
+	Provider, Model string
+	Attempts        int
+	Queued          time.Duration // waited for money and for the provider's allowance
+	// Cost is booked, Unconfirmed may have been spent too: of the last attempt, and of the whole call.
+	Cost, Unconfirmed           money.USD
+	TotalCost, TotalUnconfirmed money.USD
+	Usage                       usage.Usage
+	// InjectedCap is the output cap that Aurea put into the request, 0 if none; Truncated says the answer ended at it.
+	InjectedCap int64
+	Truncated   bool
+	// RetryAt is set for a batch item that is to run again.
+	RetryAt time.Time
+	// Recorded says that a batch item's completion was written.
+	Recorded bool
+}
+
+// OK reports whether the answer is a complete one of status 2xx.
+func (a *Answer) OK() bool { return a.Err == nil && a.Status >= 200 && a.Status < 300 }
+
+// walk is the state of one call on its path. One goroutine walks it.
+type walk struct {
+	o       *Orchestrator
+	call    Call
+	id      string
+	request usage.Request
+	targets []*target // in the order in which they are tried
+	at      int       // the target in use
+	tried   int       // attempts sent by this walk
+	queued  time.Duration
+	started time.Time // of the attempt
+	last    *Answer
+}
+
+// target is one place a call can go to, with the request as it would be sent there.
+type target struct {
+	provider  *upstream
+	model     string // upstream name
+	settings  string // the models entry that matched
+	key       int
+	price     pricing.Price
+	body      []byte
+	injected  int64 // output cap put in, 0 if none
+	cap       int64 // output cap in force per choice
+	outputCap int64 // of all choices together
+	worst     money.USD
+	kind      string // which bound was used
+	breaker   *breaker.Breaker
+	limits    *limits
+	inputLen  int64
+}
+
+func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
+	if call.Waiting == nil {
+		call.Waiting = ctx
+	}
+	return &walk{o: o, call: call, id: newCallID()}
+}
+
+// newCallID returns 128 random bits; crypto/rand does not fail.
+func newCallID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return "call_" + hex.EncodeToString(b[:])
+}
+
+// read decodes what is needed of the body, once.
+func (w *walk) read() error {
+	req, err := usage.ReadRequest(w.call.API, w.call.Body)
+	if err != nil {
+		return &Error{Code: CodeInvalidRequest, Message: err.Error(), Err: err}
+	}
+	w.request = req
+	return nil
+}
+
+// policy asks whether the model may be called and where it goes; each target must have a price.
+func (w *walk) policy() error {
+	route, err := w.o.router.Resolve(w.request.Model, formatOf(w.call.API))
+	if err != nil {
+		return routeRefused(err)
+	}
+	if route, err = w.o.rules.Apply(w.request.Model, route); err != nil {
+		return &Error{Code: CodeModelNotAllowed, Message: err.Error(), Err: err}
+	}
+	for _, rt := range route.Order(mathrand.Int64N) {
+		t, err := w.newTarget(rt.Provider, rt.Model, rt.Settings)
+		if err != nil {
+			return err
+		}
+		w.targets = append(w.targets, t)
+	}
+	return nil
+}
+
+func (w *walk) newTarget(provider, model, settings string) (*target, error) {
+	up, ok := w.o.providers[provider]
+	if !ok {
+		return nil, &Error{Code: CodeModelNotFound, Message: fmt.Sprintf("provider %q is not configured", provider)}
+	}
+	if why := w.o.unusable[provider]; why != "" {
+		return nil, &Error{Code: CodeUnauthorized, Message: fmt.Sprintf("provider %q cannot be used: %s", provider, why)}
+	}
+	price, err := w.o.price(provider, w.request.Model, model)
+	if err != nil {
+		return nil, err
+	}
+	return &target{
+		provider: up, model: model, settings: settings, key: up.keys.pick(), price: price,
+		breaker: w.o.breakers.Get(provider, model), limits: w.o.limits,
+	}, nil
+}
+
+// price looks a model up by its upstream name, and by the requested name where the operator priced that.
+func (o *Orchestrator) price(provider, requested, upstream string) (pricing.Price, error) {
+	price, err := o.prices.Lookup(provider, upstream, time.Now())
+	if err != nil && requested != upstream {
+		if p, e := o.prices.Lookup(provider, requested, time.Now()); e == nil && p.Origin == pricing.OriginOverride {
+			return p, nil
+		}
+	}
+	if err != nil {
+		e := &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
+		var unknown *pricing.UnknownPriceError
+		if errors.As(err, &unknown) {
+			e.Hint = unknown.Hint()
+		}
+		return price, e
+	}
+	return price, nil
+}
+
+// target returns the target in use.
+func (w *walk) target() *target { return w.targets[w.at] }
+
+// limiter returns the limiter of the target for the key in use.
+func (t *target) limiter() *ratelimit.Limiter {
+	return t.limits.of(t.provider, t.key, t.model, t.settings)
+}
+
+func (t *target) demand(class ratelimit.Class) ratelimit.Demand {
+	return ratelimit.Demand{InputBytes: t.inputLen, OutputCap: t.outputCap, CapInjected: t.injected > 0, Class: class}
+}
+
+func formatOf(api usage.API) string {
+	if api == usage.Messages {
+		return FormatAnthropic
+	}
+	return FormatOpenAI
+}
