@@ -62,7 +62,7 @@ func (e *ExceededError) Error() string {
 		fmt.Fprintf(&b, ", $%s unconfirmed", e.Unconfirmed)
 	}
 	b.WriteString(")")
-	if e.Waited > 0 {
+	if e.Waited >= 100*time.Millisecond { // less is a transaction, not a wait
 		fmt.Fprintf(&b, " after waiting %s", e.Waited.Round(time.Millisecond))
 	}
 	b.WriteString("; raise its limit")
