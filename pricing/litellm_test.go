@@ -51,10 +51,10 @@ func TestWithFile(t *testing.T) {
 		want  map[Dimension]int64
 	}{
 		{Standard, 200_000, map[Dimension]int64{Input: 150_000, Output: 600_000, CacheRead: 75_000, CacheWrite: 150_000, AudioIn: 150_000, AudioOut: 600_000}},
-		{Standard, 200_001, map[Dimension]int64{Input: 300_000, Output: 900_000, CacheRead: 75_000}},
+		{Standard, 200_001, map[Dimension]int64{Input: 300_000, Output: 900_000, CacheRead: 150_000}},
 		{Batch, 1, map[Dimension]int64{Input: 75_000, Output: 300_000, CacheRead: 37_500}},
 		{Flex, 1, map[Dimension]int64{Input: 75_000, Output: 300_000}},
-		{Priority, 1, map[Dimension]int64{Input: 250_000, Output: 1_000_000, CacheRead: 75_000}},
+		{Priority, 1, map[Dimension]int64{Input: 250_000, Output: 1_000_000, CacheRead: 125_000}},
 		{Batch, 300_000, map[Dimension]int64{Input: 150_000, Output: 450_000}},
 		{Priority, 300_000, map[Dimension]int64{Input: 300_000, Output: 1_000_000}}, // never below the ordinary price of a long call
 	} {

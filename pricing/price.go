@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -91,41 +92,99 @@ func (p Price) HasTier(tier string) bool {
 // For returns the prices for a tier of service and a number of input tokens, cached ones included. Every dimension that can be
 // priced has a price:
 //
-//   - Flex costs what batch costs where it has no entry of its own; both providers and catalogues treat them alike.
-//   - A dimension that a tier does not price costs its ordinary price, cut in proportion for the discount tiers: OpenAI, Anthropic and
-//     Gemini sell batch and flex at half of everything, discounts for cached input included
-//     (https://platform.openai.com/docs/pricing, https://docs.claude.com/en/docs/build-with-claude/batch-processing).
+//   - A dimension that a long-context band or a tier does not price changes in proportion to the input, or the output, that it prices: providers
+//     sell long calls, batch, flex and priority at a factor of everything, cached input included
+//     (https://platform.openai.com/docs/pricing, https://docs.claude.com/en/docs/build-with-claude/batch-processing,
+//     https://ai.google.dev/gemini-api/docs/pricing). Priority is never below the ordinary price, nor by proportion above three times that.
+//   - Flex costs what batch costs where it has no entry of its own.
 //   - A tier without any price costs the ordinary one. Ask [Price.HasTier] before using that for a dearer tier.
 //   - Cached and sound input without a price cost what plain input costs, sound and thought that come out what text costs; a cache write
 //     at a Claude model costs 1.25 of the input, and for an hour 2 (https://docs.claude.com/en/docs/about-claude/pricing).
 //   - A catalogue's price of a cache write below that of the input is a surcharge on it: so OpenRouter lists the storage of
 //     Gemini's cache (https://openrouter.ai/docs/features/prompt-caching).
 func (p Price) For(tier string, input int64) Rates {
-	rates, tiers := p.Rates, p.Tiers
+	rates, tiers := p.surcharged(p.Rates), p.Tiers
 	for _, b := range p.Bands {
 		if b.Covers(input) {
-			rates, tiers = rates.over(b.Rates), bandTiers(tiers, b.Tiers)
+			rates, tiers = inBand(rates, b.Rates), bandTiers(tiers, b.Tiers)
 		}
 	}
 	return p.fill(p.inTier(rates, tiers, tier))
 }
 
-// bandTiers returns the entries of the tiers for a long call. Those of short calls do not hold for it: the band's ordinary prices are
-// cut in proportion instead. Only priority keeps them, as the least it can cost.
-func bandTiers(short, long map[string]Rates) map[string]Rates {
-	if len(short) == 0 {
-		return long
+func (p Price) surcharged(r Rates) Rates {
+	in, _ := r.Get(Input)
+	write, writes := r.Get(CacheWrite)
+	if !writes || write >= in || p.Origin == OriginOverride {
+		return r
 	}
-	merged := make(map[string]Rates, len(short))
-	for name, r := range short {
-		if own, ok := long[name]; ok {
-			merged[name] = own
-		} else if name == Priority {
-			merged[name] = r
+	if sum, err := write.Add(in); err == nil {
+		r = r.With(CacheWrite, sum)
+	}
+	return r
+}
+
+// inBand puts the prices of a band over the short ones, which change in proportion where the band has none.
+func inBand(short, long Rates) Rates {
+	factors := [2]Ratio{
+		proportion(long, short, Input).between(1, mostInBand), proportion(long, short, Output).between(1, mostInBand),
+	}
+	for d := range dimensions {
+		plain, has := short.Get(d)
+		own, ok := long.Get(d)
+		switch {
+		case ok:
+			short = short.With(d, own)
+		case has:
+			if v, err := factors[d.side()].Of(plain); err == nil {
+				short = short.With(d, v)
+			}
 		}
 	}
-	for name, r := range long {
-		merged[name] = r
+	return short
+}
+
+// What is taken for a mistake of a catalogue where prices have to be derived: a band more than ten times as dear as the short price, and a
+// dearer tier of more than three times (OpenAI's priority is 1.6 to 2.5 times, https://openai.com/api-priority-processing/).
+const (
+	mostInBand = 10
+	mostInTier = 3
+)
+
+// between returns the factor, or the nearest one from least to most.
+func (r Ratio) between(least, most int64) Ratio {
+	switch {
+	case !r.Known():
+		return r
+	case r.Num/most > r.Den || r.Num/most == r.Den && r.Num%most > 0:
+		return Ratio{Num: most, Den: 1}
+	case r.Num/least < r.Den:
+		return Ratio{Num: least, Den: 1}
+	}
+	return r
+}
+
+// proportion is how many times a price is another one.
+func proportion(of, to Rates, d Dimension) Ratio {
+	a, ok := of.Get(d)
+	b, has := to.Get(d)
+	if !ok || !has || b == 0 {
+		return Ratio{}
+	}
+	return Ratio{Num: int64(a), Den: int64(b)}
+}
+
+// bandTiers returns the entries of the tiers for a long call. Those of short calls do not hold for it, and the band's ordinary prices change in
+// proportion instead. Only priority, which is hardly sold for long calls, keeps them, as the least that it can cost.
+func bandTiers(short, long map[string]Rates) map[string]Rates {
+	merged := maps.Clone(long)
+	if own, ok := short[Priority]; ok {
+		if _, has := long[Priority]; !has {
+			if merged == nil {
+				merged = make(map[string]Rates, 1)
+			}
+			merged[Priority] = own
+		}
 	}
 	return merged
 }
@@ -135,45 +194,50 @@ func (p Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 		return rates
 	}
 	own, ok := tiers[tier]
-	cut := p.discount(tier)
 	if !ok && tier == Flex {
 		own = tiers[Batch]
 	}
+	factors := p.tierFactors(tier)
 	for d := range dimensions {
 		plain, has := rates.Get(d)
 		price, priced := own.Get(d)
-		switch {
-		case priced && tier == Priority && has:
-			rates = rates.With(d, max(price, plain)) // a dearer tier is never cheaper
-		case priced:
+		if has && !priced {
+			v, err := factors[d.side()].Of(plain)
+			price, priced = v, err == nil
+		}
+		if tier == Priority {
+			price = max(price, plain)
+		}
+		if priced {
 			rates = rates.With(d, price)
-		case has && cut.Known():
-			if less, err := cut.Of(plain); err == nil {
-				rates = rates.With(d, less)
-			}
 		}
 	}
 	return rates
 }
 
-// discount is the part of the ordinary price that a discount tier costs, as its short input price shows it.
-func (p Price) discount(tier string) Ratio {
-	if tier != Batch && tier != Flex {
-		return Ratio{}
-	}
+// tierFactors are how many times the ordinary input and output a tier costs, as its prices for short calls show it.
+func (p Price) tierFactors(tier string) (factors [2]Ratio) {
 	own, ok := p.Tiers[tier]
 	if !ok && tier == Flex {
 		own, ok = p.Tiers[Batch]
 	}
 	if !ok && tier == Batch && p.anthropic() {
-		return Ratio{Num: 1, Den: 2}
+		half := Ratio{Num: 1, Den: 2}
+		return [2]Ratio{half, half}
 	}
-	less, has := own.Get(Input)
-	plain, known := p.Rates.Get(Input)
-	if !has || !known || plain == 0 || less > plain {
-		return Ratio{}
+	in, out := proportion(own, p.Rates, Input), proportion(own, p.Rates, Output)
+	if !out.Known() {
+		out = in
 	}
-	return Ratio{Num: int64(less), Den: int64(plain)}
+	if tier == Priority {
+		return [2]Ratio{in.between(1, mostInTier), out.between(1, mostInTier)}
+	}
+	for i, f := range [2]Ratio{in, out} {
+		if f.Num <= f.Den { // a discount
+			factors[i] = f
+		}
+	}
+	return factors
 }
 
 // fill gives a price to every dimension that follows from another one.
@@ -191,13 +255,7 @@ func (p Price) fill(r Rates) Rates {
 	if p.anthropic() {
 		follow(CacheWrite, Input, 5, 4)
 	}
-	write, writes := r.Get(CacheWrite)
-	if in, _ := r.Get(Input); writes && write < in && p.Origin != OriginOverride {
-		if sum, err := write.Add(in); err == nil {
-			r = r.With(CacheWrite, sum)
-		}
-	}
-	if writes {
+	if _, writes := r.Get(CacheWrite); writes {
 		follow(CacheWrite1h, Input, 2, 1)
 	}
 	follow(CacheWrite, Input, 1, 1)
@@ -208,12 +266,6 @@ func (p Price) fill(r Rates) Rates {
 	follow(AudioOut, Output, 1, 1)
 	follow(ImageOut, Output, 1, 1)
 	return r
-}
-
-// WritesCache reports whether the model has a price for cache writes, which newer models make unasked.
-func (p Price) WritesCache() bool {
-	_, ok := p.Rates.Get(CacheWrite)
-	return ok
 }
 
 func (p Price) anthropic() bool {

@@ -28,6 +28,14 @@ var dimensionNames = [dimensions]string{
 // String returns the name used in configuration and tables.
 func (d Dimension) String() string { return dimensionNames[d] }
 
+// side is 0 for what goes into the model and 1 for what comes out.
+func (d Dimension) side() int {
+	if d < Output {
+		return 0
+	}
+	return 1
+}
+
 // Rates are prices per token by dimension. A dimension may have none, which is not the same as zero. The zero value has no prices.
 // Rates compare with == and are safe to share.
 type Rates struct {
@@ -52,13 +60,3 @@ func (r Rates) Without(d Dimension) Rates {
 
 // Empty reports whether no dimension has a price.
 func (r Rates) Empty() bool { return r.known == 0 }
-
-// over returns r with every price that top has put in its place.
-func (r Rates) over(top Rates) Rates {
-	for d := range dimensions {
-		if v, ok := top.Get(d); ok {
-			r = r.With(d, v)
-		}
-	}
-	return r
-}

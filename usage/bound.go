@@ -128,8 +128,10 @@ func output(r Request, outputCap int64) int64 {
 // tiersOf lists the tiers in which the request may be served.
 func tiersOf(p pricing.Price, r Request) []string {
 	switch r.Tier {
-	case "", "default", "standard", "standard_only", "scale", "on_demand", "flex", "batch":
-		return []string{pricing.Standard} // never dearer than that
+	case "", "default", "standard", "standard_only", "scale", "on_demand":
+		return []string{pricing.Standard}
+	case "flex", "batch":
+		return []string{pricing.Standard, r.Tier} // a provider without that tier serves the ordinary one
 	case "auto":
 		if !p.HasTier(pricing.Priority) {
 			return []string{pricing.Standard}
@@ -163,7 +165,7 @@ func worst(p pricing.Price, r Request, tier string, in Input, out int64) (most m
 
 func inBand(p pricing.Price, r Request, rates pricing.Rates, in Input, out int64) (total money.USD, err error) {
 	read := []pricing.Dimension{pricing.Input, pricing.CacheRead}
-	if r.CacheControl || r.API != Messages && p.WritesCache() {
+	if r.CacheControl || r.API != Messages { // newer models of OpenAI's write unasked
 		read = append(read, pricing.CacheWrite)
 	}
 	if r.TTL1h {
