@@ -99,7 +99,7 @@ func TestLimitHoldsUnderLoad(t *testing.T) {
 		smallest.Store(int64(money.Max))
 		var wg sync.WaitGroup
 		for g := range 64 {
-			rng := rand.New(rand.NewPCG(1, uint64(g))) //nolint:gosec // a test's costs
+			rng := rand.New(rand.NewPCG(1, uint64(g)))
 			wg.Go(func() {
 				tr, p := all[g%trackers], paths[g%trackers]
 				for {

@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -132,7 +133,7 @@ func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
 		}
 		w := t.enqueue(h, p, leases, a, seq, started)
 		t.mu.Unlock()
-		if err := t.wait(ctx, w); err != errAgain {
+		if err := t.wait(ctx, w); !errors.Is(err, errAgain) {
 			if err != nil {
 				return nil, err
 			}
@@ -314,8 +315,13 @@ func (h *Hold) row(e End, now time.Time) store.Call {
 	c.ID, c.Attempt, c.Job, c.Item = h.call.ID, h.call.Attempt, h.call.Job, h.call.Item
 	c.Path, c.Bound, c.Cost, c.Doubt = h.call.Path, h.amount, e.Cost, e.Doubt
 	for _, f := range []struct{ to, from *string }{
-		{&c.Provider, &h.call.Provider}, {&c.Model, &h.call.Model}, {&c.Upstream, &h.call.Upstream}, {&c.API, &h.call.API},
-		{&c.BoundKind, &h.call.BoundKind}, {&c.PriceHash, &h.call.PriceHash}, {&c.PriceFrom, &h.call.PriceFrom},
+		{&c.Provider, &h.call.Provider},
+		{&c.Model, &h.call.Model},
+		{&c.Upstream, &h.call.Upstream},
+		{&c.API, &h.call.API},
+		{&c.BoundKind, &h.call.BoundKind},
+		{&c.PriceHash, &h.call.PriceHash},
+		{&c.PriceFrom, &h.call.PriceFrom},
 	} {
 		if *f.to == "" {
 			*f.to = *f.from

@@ -77,7 +77,7 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 	size := int64(len(b))
 	b = append(b, make([]byte, journalZeros)...)
 	temp := j.path + ".new"
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // where the store keeps journals
 	if err != nil {
 		return err
 	}

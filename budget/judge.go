@@ -2,6 +2,7 @@ package budget
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/andres20980/aurea-orchestrator/money"
@@ -148,23 +149,14 @@ func (t *Tracker) hopeful(w *waiter, ok map[*waiter]bool) bool {
 // mayEnd reports whether a hold on the lease, other than those that enclose the waiter, can end before it.
 func (t *Tracker) mayEnd(w *waiter, l *lease, ok map[*waiter]bool) bool {
 	for h := l.run.holds; h != nil; h = h.next {
-		if h.amount == 0 || !contains(h.leases, l) || contains(w.ask.Enclosing, h) {
+		if h.amount == 0 || !slices.Contains(h.leases, l) || slices.Contains(w.ask.Enclosing, h) {
 			continue
 		}
 		free := true
 		for v := t.first; v != nil && free && h.inner > 0; v = v.next {
-			free = ok[v] || !contains(v.ask.Enclosing, h)
+			free = ok[v] || !slices.Contains(v.ask.Enclosing, h)
 		}
 		if free {
-			return true
-		}
-	}
-	return false
-}
-
-func contains[T comparable](s []T, v T) bool {
-	for _, x := range s {
-		if x == v {
 			return true
 		}
 	}

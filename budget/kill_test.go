@@ -79,8 +79,8 @@ func spendUntilKilled(dir string) error {
 
 func spend(ctx context.Context, tr *budget.Tracker, p *budget.Path, bills *os.File) error {
 	for {
-		bound := money.USD(rand.Int64N(int64(2*money.Milli))) + money.Micro //nolint:gosec // a test's costs
-		id := fmt.Sprintf("%d-%d", os.Getpid(), rand.Uint64())              //nolint:gosec // not a secret
+		bound := money.USD(rand.Int64N(int64(2*money.Milli))) + money.Micro
+		id := fmt.Sprintf("%d-%d", os.Getpid(), rand.Uint64())
 		h, err := tr.Hold(ctx, p, budget.Ask{Call: store.Call{ID: id, Job: "local/a"}, Amount: bound, MaxWait: -1})
 		if errors.Is(err, budget.ErrExceeded) {
 			return nil
@@ -91,11 +91,11 @@ func spend(ctx context.Context, tr *budget.Tracker, p *budget.Path, bills *os.Fi
 		if err := h.Sent(); err != nil {
 			return err
 		}
-		cost := 1 + bound/2 + bound/money.USD(rand.Int64N(4)+3) //nolint:gosec // a test's costs
+		cost := 1 + bound/2 + bound/money.USD(rand.Int64N(4)+3)
 		if _, err := fmt.Fprintf(bills, "%s %d\n", id, cost); err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) //nolint:gosec // the provider thinks
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
 		h.End(budget.End{Call: store.Call{Outcome: "ok"}, Cost: cost})
 	}
 }
@@ -107,14 +107,14 @@ func TestKillMinus9(t *testing.T) {
 	dir := t.TempDir()
 	kills := 0
 	for {
-		child := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test again
+		child := exec.CommandContext(t.Context(), os.Args[0])
 		child.Env = append(os.Environ(), killEnv+"="+dir)
 		child.Stderr = os.Stderr
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
 		if kills < 8 {
-			timer := time.AfterFunc(time.Duration(100+rand.IntN(150))*time.Millisecond, func() { _ = child.Process.Kill() }) //nolint:gosec // any moment
+			timer := time.AfterFunc(time.Duration(100+rand.IntN(150))*time.Millisecond, func() { _ = child.Process.Kill() })
 			err := child.Wait()
 			timer.Stop()
 			if err != nil {

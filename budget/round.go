@@ -182,7 +182,7 @@ func (t *Tracker) included(l *lease) int {
 		return n
 	}
 	for _, e := range t.cur.pending[:min(len(t.cur.pending), t.cur.limit)] {
-		if contains(e.leases, l) {
+		if slices.Contains(e.leases, l) {
 			n++
 		}
 	}

@@ -121,7 +121,7 @@ func (t *Tracker) wait(ctx context.Context, w *waiter) error {
 	defer t.mu.Unlock()
 	if !w.queued {
 		err := <-w.done
-		if err == errAgain {
+		if errors.Is(err, errAgain) {
 			err = t.giveUp(w, cause)
 		}
 		return err

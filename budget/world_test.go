@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +16,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store/memory"
 )
 
-var quiet = Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+var quiet = Options{Logger: slog.New(slog.DiscardHandler)}
 
 // testStore is a store in memory with journals on disk that fails when told to.
 type testStore struct {
@@ -132,7 +132,7 @@ func (s *testStore) check(ctx context.Context, trackers []*Tracker, over bool, i
 			leased = leased.Add(l.Granted - l.Spent)
 		}
 		for _, call := range calls {
-			if contains(call.Path, c.ID) {
+			if slices.Contains(call.Path, c.ID) {
 				rows = rows.Add(call.Cost)
 			}
 		}
@@ -164,7 +164,7 @@ func (t *Tracker) checkLeases(over bool) error {
 	for _, l := range t.cur.leases {
 		var held money.USD
 		for h := t.cur.holds; h != nil; h = h.next {
-			if contains(h.leases, l) {
+			if slices.Contains(h.leases, l) {
 				held += h.amount
 			}
 		}
