@@ -16,6 +16,7 @@ type Estimate struct {
 	Worst           money.USD // the hold of one attempt
 	Tokens          int64     // what the limiter will count at first
 	RPM, TPM        int64     // limits in force, 0 for none
+	Guess           bool      // the limits are defaults, which the provider's headers will replace
 }
 
 // Check walks a batch item's path as far as it costs nothing: it returns the *[Error] that the call itself would be refused with for its
@@ -32,12 +33,14 @@ func (o *Orchestrator) Check(api usage.API, body []byte) (Estimate, error) {
 	return Estimate{
 		Provider: t.provider.Name(), Model: t.model, Worst: t.worst,
 		Tokens: ratelimit.Estimate(profile, t.demand(ratelimit.Batch)), RPM: allowance.RPM, TPM: allowance.TPM,
+		Guess: allowance.GuessRPM || allowance.GuessTPM,
 	}, nil
 }
 
 // Record writes a batch item's completion that no call led to, such as the refusal of an item that can never run. Nothing is spent.
-func (o *Orchestrator) Record(ctx context.Context, job *Job, c *store.Completion) error {
-	row := store.Call{ID: newCallID(), Attempt: 1, Job: job.ID, Item: c.Seq, Outcome: outcomeRefused}
+func (o *Orchestrator) Record(ctx context.Context, job *Job, model string, c *store.Completion) error {
+	// The number is below zero because it was no attempt at a provider.
+	row := store.Call{ID: itemCallID(job.ID, c.Seq), Attempt: -c.Attempt, Job: job.ID, Item: c.Seq, Model: model, Outcome: outcomeRefused}
 	if c.Result != nil {
 		row.Error = c.Result.ErrorCode
 	}

@@ -167,7 +167,7 @@ func (w *walk) answer() (*Answer, error) {
 // row is the call's row as far as it is known before the attempt.
 func (w *walk) row(t *target) store.Call {
 	c := store.Call{
-		ID: w.id, Attempt: w.tried + 1, Job: w.call.Job.ID, Provider: t.provider.Name(), Model: w.request.Model, Upstream: t.model,
+		ID: w.id, Attempt: w.numbered + w.tried + 1, Job: w.call.Job.ID, Provider: t.provider.Name(), Model: w.request.Model, Upstream: t.model,
 		API: string(w.call.API), Bound: t.worst, BoundKind: t.kind, PriceHash: t.price.Hash, PriceFrom: t.price.Origin,
 		Started: time.Now(),
 	}
@@ -179,7 +179,7 @@ func (w *walk) row(t *target) store.Call {
 
 func (w *walk) rowEnded(t *target, resp *Response, b bill) store.Call {
 	c := w.row(t)
-	c.Attempt, c.Started, c.Ended = w.tried, w.started, time.Now()
+	c.Attempt, c.Started, c.Ended = w.numbered+w.tried, w.started, time.Now()
 	c.Status, c.Outcome, c.Error, c.RequestID = resp.Status, b.outcome, errorCodeOf(resp, w.last), resp.RequestID
 	c.Cost, c.Doubt = b.cost, b.doubt
 	c.InputTokens, c.OutputTokens, c.ReasoningTokens = b.usage.Input+b.usage.AudioIn, b.usage.Output+b.usage.AudioOut, b.usage.Reasoning

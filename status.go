@@ -1,7 +1,9 @@
 package aurea
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
@@ -33,6 +35,7 @@ func (o *Orchestrator) Status() Status {
 			Name: id.provider + "/" + id.model, RPM: u.Limits.RPM, TPM: u.Limits.TPM, Admitted: u.Admitted, Waiting: int64(u.Waiting), Utilisation: u.Utilisation,
 		})
 	}
+	slices.SortFunc(s.Limits, func(a, b LimitStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return s
 }
 

@@ -3,6 +3,7 @@ package aurea
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -79,16 +80,17 @@ func (a *Answer) OK() bool { return a.Err == nil && a.Status >= 200 && a.Status 
 
 // walk is the state of one call on its path. One goroutine walks it.
 type walk struct {
-	o       *Orchestrator
-	call    Call
-	id      string
-	request usage.Request
-	targets []*target // in the order in which they are tried
-	at      int       // the target in use
-	tried   int       // attempts sent by this walk
-	queued  time.Duration
-	started time.Time // of the attempt
-	last    *Answer
+	o        *Orchestrator
+	call     Call
+	id       string
+	request  usage.Request
+	targets  []*target // in the order in which they are tried
+	at       int       // the target in use
+	tried    int       // attempts sent by this walk
+	numbered int       // what the numbers of its attempts start after
+	queued   time.Duration
+	started  time.Time // of the attempt
+	last     *Answer
 }
 
 // target is one place a call can go to, with the request as it would be sent there.
@@ -113,7 +115,22 @@ func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
 	if call.Waiting == nil {
 		call.Waiting = ctx
 	}
-	return &walk{o: o, call: call, id: newCallID()}
+	w := &walk{o: o, call: call}
+	if call.Item == nil || call.Job.ID == "" {
+		w.id = newCallID()
+		return w
+	}
+	// All attempts at an item are one call, over restarts too; each claim has numbers of its own.
+	w.id, w.numbered = itemCallID(call.Job.ID, call.Item.Seq), call.Item.Attempt*attemptsPerClaim
+	return w
+}
+
+// attemptsPerClaim is more than there are keys and targets to try within one claim of an item.
+const attemptsPerClaim = 1000
+
+func itemCallID(job string, seq int64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", job, seq))
+	return "call_" + hex.EncodeToString(sum[:16])
 }
 
 // newCallID returns 128 random bits; crypto/rand does not fail.

@@ -266,7 +266,7 @@ func (r *Runner) refusedItem(l *lane, item store.Item, err error) {
 // failItem records an item that Aurea itself refuses, with nothing spent.
 func (r *Runner) failItem(item store.Item, e *aurea.Error) {
 	c := r.failed(item, string(e.Code), e.Error())
-	if err := r.cfg.Orchestrator.Record(context.WithoutCancel(r.calls), r.job, c); err != nil {
+	if err := r.cfg.Orchestrator.Record(context.WithoutCancel(r.calls), r.job, item.Lane, c); err != nil {
 		r.end(Broken, err)
 		return
 	}

@@ -45,6 +45,6 @@ func (a *App) rehearse(configured []config.Provider) (_ []config.Provider, err e
 
 // The simulated provider's limits per model. They are told in its headers, as a real one does.
 const (
-	rehearsalRPM = 3000
-	rehearsalTPM = 2_000_000
+	rehearsalRPM = 1200
+	rehearsalTPM = 20_000_000
 )

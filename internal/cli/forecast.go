@@ -58,8 +58,12 @@ func (r *batchRun) forecast(f *forecast) {
 		}
 	}
 	if slowest != nil && longest >= longWait {
-		r.say("at the limits in force this takes about %s: %d requests of %s at %s (raise models.%s.%s if the provider allows more)",
-			progress.Duration(longest), slowest.requests, slowest.estimate.Model, allowance(slowest.estimate.RPM, slowest.estimate.TPM), slowest.estimate.Model, key)
+		limits, also := "the limits in force", ""
+		if slowest.estimate.Guess {
+			limits, also = "the default limits", "; limits in the provider's answers replace the defaults"
+		}
+		r.say("at %s this takes about %s: %d requests of %s at %s (raise models.%s.%s if the provider allows more%s)", limits,
+			progress.Duration(longest), slowest.requests, slowest.estimate.Model, allowance(slowest.estimate.RPM, slowest.estimate.TPM), slowest.estimate.Model, key, also)
 	}
 	if c, err := r.Store.FindCounter(context.Background(), store.JobPrefix+r.job.ID, time.Time{}); err == nil && f.worst.Cmp(c.Remaining()) > 0 {
 		r.say("at worst this costs $%s; $%s is left of the job's limit, at which it stops", progress.Money(f.worst), progress.Money(c.Remaining()))
