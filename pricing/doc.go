@@ -19,6 +19,6 @@
 //	go run ./pricing/internal/gen
 //
 // from the npm package @pydantic/genai-prices (MIT licence, Copyright Pydantic Services Inc.,
-// https://github.com/pydantic/genai-prices), plus overlay.json, a hand-kept file that says where each of its
+// https://github.com/pydantic/genai-prices; its text is in LICENSE.genai-prices), plus overlay.json, a hand-kept file that says where each of its
 // figures comes from.
 package pricing

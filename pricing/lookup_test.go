@@ -153,6 +153,9 @@ func TestOverrides(t *testing.T) {
 				perM(p, Input), perM(p, Output), perM(p, CacheRead), perM(p, CacheWrite), c)
 		}
 	}
+	if p, err := Empty().WithOverrides(map[string]Override{"own": {CacheRead: usd("1")}}).Lookup("", "own", now); err == nil {
+		t.Errorf("a price of the cache alone prices nothing: %+v", p)
+	}
 	if p, _ := table.Lookup("openai", "gpt-4o", now); p.MaxOutput != 16384 || p.HasTier(Batch) || p.HasTier(Priority) {
 		t.Errorf("limits are the table's, tiers are not: %+v", p)
 	}

@@ -83,10 +83,30 @@ func (r Ratio) Of(u money.USD) (money.USD, error) {
 	return u.MulRatio(r.Num, r.Den)
 }
 
-// HasTier reports whether the model has prices for a tier of service.
+// HasTier reports whether the model has prices for a tier of service, if only for long calls.
 func (p Price) HasTier(tier string) bool {
-	_, ok := p.Tiers[tier]
-	return tier == Standard || ok || tier == Flex && p.HasTier(Batch) || tier == Batch && p.anthropic()
+	if _, ok := p.Tiers[tier]; ok || tier == Standard {
+		return true
+	}
+	for _, b := range p.Bands {
+		if _, ok := b.Tiers[tier]; ok {
+			return true
+		}
+	}
+	_, ok := tierRates(p.Tiers, tier)
+	return ok || tier == Batch && p.anthropic()
+}
+
+// tierRates returns the entry of a tier; batch and flex stand in for each other.
+func tierRates(tiers map[string]Rates, tier string) (Rates, bool) {
+	r, ok := tiers[tier]
+	switch {
+	case !ok && tier == Flex:
+		r, ok = tiers[Batch]
+	case !ok && tier == Batch:
+		r, ok = tiers[Flex]
+	}
+	return r, ok
 }
 
 // For returns the prices for a tier of service and a number of input tokens, cached ones included. Every dimension that can be
@@ -96,7 +116,7 @@ func (p Price) HasTier(tier string) bool {
 //     sell long calls, batch, flex and priority at a factor of everything, cached input included
 //     (https://platform.openai.com/docs/pricing, https://docs.claude.com/en/docs/build-with-claude/batch-processing,
 //     https://ai.google.dev/gemini-api/docs/pricing). Priority is never below the ordinary price, nor by proportion above three times that.
-//   - Flex costs what batch costs where it has no entry of its own.
+//   - Batch and flex cost the same where only one of them has an entry (https://platform.openai.com/docs/guides/flex-processing).
 //   - A tier without any price costs the ordinary one. Ask [Price.HasTier] before using that for a dearer tier.
 //   - Cached and sound input without a price cost what plain input costs, sound and thought that come out what text costs; a cache write
 //     at a Claude model costs 1.25 of the input, and for an hour 2 (https://docs.claude.com/en/docs/about-claude/pricing).
@@ -193,10 +213,7 @@ func (p Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 	if tier == Standard || p.Free {
 		return rates
 	}
-	own, ok := tiers[tier]
-	if !ok && tier == Flex {
-		own = tiers[Batch]
-	}
+	own, _ := tierRates(tiers, tier)
 	factors := p.tierFactors(tier)
 	for d := range dimensions {
 		plain, has := rates.Get(d)
@@ -217,10 +234,7 @@ func (p Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 
 // tierFactors are how many times the ordinary input and output a tier costs, as its prices for short calls show it.
 func (p Price) tierFactors(tier string) (factors [2]Ratio) {
-	own, ok := p.Tiers[tier]
-	if !ok && tier == Flex {
-		own, ok = p.Tiers[Batch]
-	}
+	own, ok := tierRates(p.Tiers, tier)
 	if !ok && tier == Batch && p.anthropic() {
 		half := Ratio{Num: 1, Den: 2}
 		return [2]Ratio{half, half}
@@ -279,12 +293,12 @@ func (p Price) Claude() bool { return p.anthropic() }
 // (https://openrouter.ai/docs/use-cases/usage-accounting).
 func (p Price) Reports() bool { return p.Provider == "openrouter" }
 
-// usable reports whether the row can price a call. A catalogue's zero is not a price.
+// usable reports whether the row can price a call. A catalogue's zero is not a price; the operator's is.
 func (p Price) usable() bool {
+	in, hasIn := p.Rates.Get(Input)
 	if p.Free || p.Origin == OriginOverride {
-		return true
+		return hasIn
 	}
-	in, _ := p.Rates.Get(Input)
 	out, hasOut := p.Rates.Get(Output)
 	return in > 0 && (!hasOut || out > 0)
 }

@@ -125,7 +125,7 @@ func render(providers []provider) ([]byte, int, error) {
 	})
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "{\"source\":\"npm @pydantic/genai-prices %s, https://github.com/pydantic/genai-prices\",\n", version)
-	out.WriteString("\"licence\":\"MIT, Copyright Pydantic Services Inc.\",\n\"rows\":[\n")
+	out.WriteString("\"licence\":\"MIT, Copyright (c) Pydantic Services Inc. 2025 to present\",\n\"rows\":[\n")
 	for i, r := range rows {
 		line, err := json.Marshal(r, json.Deterministic(true))
 		if err != nil {
