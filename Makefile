@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X github.com/andres20980/aurea-orchestrator/internal/cli.Versi
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race cross cover bench fuzz fmt fmt-check vet lint prices precommit clean
+.PHONY: help build run test cross soak cover bench fuzz fmt fmt-check vet lint prices precommit clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,17 +22,11 @@ run: build ## rehearse examples/rehearsal.jsonl against a simulated provider: no
 	@echo; echo 'The first results:'; head -n 3 rehearsal/results.jsonl | cut -c 1-160
 
 test: fmt-check vet ## everything: formatting, vet, all tests with the race detector, cross-builds
-	CGO_ENABLED=$(RACE_CGO) $(GO) test $(RACE) -shuffle=on -timeout 15m ./...
+	race=$$(scripts/race-flags) && CGO_ENABLED=$${race:+1} $(GO) test $$race -shuffle=on -timeout 15m ./...
 	$(MAKE) --no-print-directory cross
 
-# The race detector needs a C compiler; without one the tests run without it, and say so.
-ifneq ($(shell command -v gcc cc 2>/dev/null),)
-RACE := -race
-RACE_CGO := 1
-else
-RACE_CGO := 0
-$(shell echo 'no C compiler: tests run without the race detector' >&2)
-endif
+soak: ## the longer forms of the tests that kill processes (many minutes)
+	AUREA_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./e2e/ ./budget/ ./store/...
 
 cross: ## build for macOS and Windows as well (built, not run there)
 	GOOS=darwin  GOARCH=arm64 $(GO) build -o /dev/null ./cmd/aurea
