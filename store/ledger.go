@@ -212,7 +212,8 @@ type PostMortem struct {
 	Now   time.Time
 	// Ended attempts; those whose rows are there already change nothing.
 	Entries []Entry
-	// Sent holds without an end: their amounts stay as doubt, each with its call.
+	// Sent holds without an end: their amounts stay as doubt, each with its call. A late owner names those that are still in
+	// flight, in every settlement: else a call that overran its bound takes the doubt that covers them.
 	Sent []OpenHold
 	// Final: nothing else of this owner can have been spent. What is left of its doubt without a call leaves doubt and
 	// committed, and the owner is gone.

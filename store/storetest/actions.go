@@ -25,8 +25,33 @@ func (m *machine) grant(r *rapid.T) {
 	m.write(r, p, round, FaultNone)
 }
 
-func (m *machine) hold(r *rapid.T) {
+// work is a grant and two calls, one of which has ended: without it most deaths would find nothing to settle.
+func (m *machine) work(r *rapid.T) {
 	p, path := m.proc(r), m.path(r)
+	round := p.round(m.now, path...)
+	for i := range round.Leases {
+		round.Leases[i].Wants = wants(10+m.amount(r, "want", 50), m.amount(r, "more", 50))
+	}
+	if !m.write(r, p, round, FaultNone) || p.fenced || p.free(path[0]) <= 0 || p.free(path[1]) <= 0 {
+		return
+	}
+	m.holdOn(r, p, path)
+	h := &p.holds[len(p.holds)-1]
+	h.sent = true
+	cost := m.amount(r, "cost", h.amount)
+	p.ended(*h, cost, m.amount(r, "doubt", h.amount-cost))
+	p.holds = p.holds[:len(p.holds)-1]
+	if p.free(path[0]) > 0 && p.free(path[1]) > 0 {
+		m.holdOn(r, p, path)
+	}
+}
+
+func (m *machine) hold(r *rapid.T) { m.holdOn(r, m.proc(r), m.path(r)) }
+
+func (m *machine) holdOn(r *rapid.T, p *process, path []store.CounterID) {
+	if p.fenced {
+		r.Skip("it knows that it is dead")
+	}
 	most := money.Max
 	for _, id := range path {
 		most = min(most, p.free(id))
@@ -166,9 +191,10 @@ func (m *machine) late(r *rapid.T) {
 }
 
 func (m *machine) settleLate(r *rapid.T, p *process) {
+	p.fenced = true
 	entries, final := p.entries, len(p.holds) == 0
 	p.entries = nil
-	m.settle(r, store.PostMortem{Owner: p.id, Entries: entries, Final: final})
+	m.settle(r, store.PostMortem{Owner: p.id, Entries: entries, Sent: p.sent(), Final: final})
 	if final {
 		m.replace(r, p)
 	}
@@ -180,13 +206,18 @@ func (m *machine) replay(r *rapid.T) {
 	m.ok(r, m.st.Declare(m.t.Context(), p.id, m.now))
 	m.model.declare(p.id)
 	m.replace(r, p)
-	pm := store.PostMortem{Owner: p.id, Entries: p.journal, Final: rapid.Bool().Draw(r, "final")}
+	m.settle(r, store.PostMortem{Owner: p.id, Entries: p.journal, Sent: p.sent(), Final: rapid.Bool().Draw(r, "final")})
+}
+
+// sent are the calls of a process that are on the wire. A late owner names them too: a call that overran its bound
+// would otherwise take the doubt that covers them.
+func (p *process) sent() (all []store.OpenHold) {
 	for _, h := range p.holds {
 		if h.sent {
-			pm.Sent = append(pm.Sent, store.OpenHold{Call: h.call, Amount: h.amount})
+			all = append(all, store.OpenHold{Call: h.call, Amount: h.amount})
 		}
 	}
-	m.settle(r, pm)
+	return all
 }
 
 // zombie is a process that was settled for dead, and whose call ends after all.

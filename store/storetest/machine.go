@@ -15,12 +15,12 @@ import (
 )
 
 // machineTime is how long the machine looks for a fault. A failing sequence is shrunk however long that takes.
-const machineTime = 6 * time.Second
+const machineTime = 4 * time.Second
 
 // testMachine runs random sequences of everything owners do against the model.
 func testMachine(t *testing.T, open func(t testing.TB) store.Store) {
 	start, failing := time.Now(), false
-	rapid.Check(t, func(r *rapid.T) {
+	run := func(r *rapid.T) {
 		if !failing && time.Since(start) > machineTime {
 			return
 		}
@@ -30,6 +30,7 @@ func testMachine(t *testing.T, open func(t testing.TB) store.Store) {
 		r.Repeat(map[string]func(*rapid.T){
 			"":           m.check,
 			"grant":      m.grant,
+			"work":       m.work,
 			"hold":       m.hold,
 			"end":        m.end,
 			"overrun":    m.overrun,
@@ -48,7 +49,10 @@ func testMachine(t *testing.T, open func(t testing.TB) store.Store) {
 		})
 		m.quiet(r)
 		passed = true
-	})
+	}
+	for time.Since(start) < machineTime && !t.Failed() {
+		rapid.Check(t, run)
+	}
 }
 
 // machine is a store, the model of it, and three processes that use it.
@@ -70,6 +74,7 @@ type process struct {
 	holds   []hold
 	entries []store.Entry // ended, not written
 	journal []store.Entry // all that ended
+	fenced  bool          // it knows that it was declared dead, and holds nothing more
 }
 
 type hold struct {
@@ -93,6 +98,8 @@ func newMachine(t *testing.T, r *rapid.T, st store.Store) *machine {
 	for range 3 {
 		m.procs = append(m.procs, m.join(r))
 	}
+	m.work(r)
+	m.work(r)
 	return m
 }
 
@@ -189,7 +196,8 @@ func (m *machine) write(r *rapid.T, p *process, round store.Round, fault Fault) 
 		if fault == FaultNone && !errors.Is(err, store.ErrFenced) {
 			r.Fatalf("a round of the dead: %v", err)
 		}
-		return false
+		p.fenced = p.fenced || fault == FaultNone
+		return !p.fenced
 	}
 	granted, extra := m.model.apply(round)
 	if fault == FaultNone {
