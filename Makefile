@@ -22,7 +22,7 @@ run: build ## rehearse examples/rehearsal.jsonl against a simulated provider: no
 	@echo; echo 'The first results:'; head -n 3 rehearsal/results.jsonl | cut -c 1-160
 
 test: fmt-check vet ## everything: formatting, vet, all tests with the race detector, cross-builds
-	race=$$(scripts/race-flags) && CGO_ENABLED=$${race:+1} $(GO) test $$race -shuffle=on -timeout 15m ./...
+	race=$$(scripts/race-flags) && CGO_ENABLED=$$([ -n "$$race" ] && echo 1 || echo 0) $(GO) test $$race -shuffle=on -timeout 15m ./...
 	$(MAKE) --no-print-directory cross
 
 soak: ## the longer forms of the tests that kill processes (many minutes)

@@ -14,6 +14,7 @@ const module = "github.com/andres20980/aurea-orchestrator"
 var arrows = map[string][]string{
 	"money":                   {},
 	"pricing":                 {"money"},
+	"pricing/internal/gen":    {},
 	"usage":                   {"money", "pricing"},
 	"store":                   {"money"},
 	"budget":                  {"money", "store"},
