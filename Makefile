@@ -61,7 +61,7 @@ lint: ## golangci-lint, pinned in tools/go.mod (built from source at first, whic
 	$(TOOL) golangci-lint run
 
 prices: ## generate pricing/prices.json from the pinned npm package (needs node)
-	$(GO) generate ./pricing
+	$(GO) run ./pricing/internal/gen
 
 precommit: fmt vet lint test ## what CI runs, and the linters
 
