@@ -191,6 +191,34 @@ func TestOverrunIsBookedAndShown(t *testing.T) {
 	}
 }
 
+func TestRecordNeedsNoMoney(t *testing.T) {
+	t.Parallel()
+	st := newTestStore(t)
+	tr := mustOpen(t, st)
+	p := mustPath(t, tr, spec("job:local/a", "0"), spec("key:local", ""))
+	if _, err := tr.Hold(t.Context(), p, Ask{Amount: 1, MaxWait: -1}); !errors.Is(err, ErrExceeded) {
+		t.Errorf("hold on a limit of nothing: %v", err)
+	}
+	if _, err := st.SetClosed(t.Context(), p.ids[0], true); err != nil {
+		t.Fatal(err)
+	}
+	e, err := tr.Record(t.Context(), p, store.Call{Outcome: "unsent", Error: "model_not_allowed"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-e.Done()
+	if e.Err() != nil {
+		t.Error(e.Err())
+	}
+	mustClose(t, tr)
+	if calls, _, err := st.Calls(t.Context(), "", 0, 10); err != nil || len(calls) != 1 || calls[0].Error != "model_not_allowed" {
+		t.Errorf("%+v, %v", calls, err)
+	}
+	if _, err := tr.Record(t.Context(), p, store.Call{}, nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("after close: %v", err)
+	}
+}
+
 // A hold from the lease and its release, as every call takes them.
 func BenchmarkHoldRelease(b *testing.B) {
 	benchmark(b, func(h *Hold) { h.Release() })
@@ -225,6 +253,6 @@ func benchmark(b *testing.B, end func(*Hold)) {
 		}
 	})
 	b.StopTimer()
-	b.ReportMetric(float64(st.rounds), "rounds")
 	mustClose(b, tr)
+	b.ReportMetric(float64(st.rounds), "rounds")
 }

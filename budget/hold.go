@@ -143,6 +143,34 @@ func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
 	}
 }
 
+// Record writes the row of an attempt that was never made and costs nothing, with what it completes. It needs no money, so no limit and no
+// cancellation refuses it; only [ErrClosed] and the context do.
+func (t *Tracker) Record(ctx context.Context, p *Path, call store.Call, c *store.Completion) (*Ending, error) {
+	if call.ID == "" {
+		call.ID = rand.Text()
+	}
+	h := &Hold{t: t, call: call, ending: Ending{done: make(chan struct{})}}
+	for {
+		t.mu.Lock()
+		if t.closing {
+			t.mu.Unlock()
+			return nil, ErrClosed
+		}
+		h.call.Path = p.ids
+		if leases := p.bind(); leases != nil {
+			t.take(h, leases, time.Now())
+			t.mu.Unlock()
+			return h.End(End{Call: call, Completion: c}), nil
+		}
+		t.mu.Unlock()
+		select { // declared dead by mistake: it joins again in a moment
+		case <-time.After(pollInterval):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // ready reports whether the hold can be taken now without overtaking anyone.
 func ready(leases []*lease, a Ask) bool {
 	for _, l := range leases {

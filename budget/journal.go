@@ -77,21 +77,23 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 	size := int64(len(b))
 	b = append(b, make([]byte, journalZeros)...)
 	temp := j.path + ".new"
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // where the store keeps journals
-	if err != nil {
-		return err
+	if err := os.WriteFile(temp, b, 0o600); err != nil {
+		return errors.Join(err, os.Remove(temp))
 	}
-	if _, err = f.Write(b); err == nil {
-		err = os.Rename(temp, j.path)
-	}
-	if err != nil {
-		return errors.Join(err, f.Close(), os.Remove(temp))
-	}
-	if j.f != nil {
+	if j.f != nil { // some systems do not rename over an open file
 		_ = j.f.Close()
 	}
-	j.f, j.off, j.number, j.limit, j.broken = f, size, number, size+journalLarge, nil
-	return nil
+	err := os.Rename(temp, j.path)
+	if err == nil {
+		j.off, j.number, j.limit, j.broken = size, number, size+journalLarge, nil
+	} else {
+		err = errors.Join(err, os.Remove(temp))
+	}
+	f, oerr := os.OpenFile(j.path, os.O_RDWR, 0o600) //nolint:gosec // where the store keeps journals
+	if j.f = f; oerr != nil {
+		j.f, j.broken = nil, oerr
+	}
+	return errors.Join(err, oerr)
 }
 
 // seal fills in the head at the position, where payload follows, and adds the tail.
@@ -137,10 +139,10 @@ func (j *journal) add(kind byte, id uint64, payload func([]byte) []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case j.f == nil:
-		return ErrClosed
 	case j.broken != nil:
 		return j.broken
+	case j.f == nil:
+		return ErrClosed
 	}
 	b = seal(b, 0, kind, id, j.number+1)
 	if n, err := j.f.WriteAt(b, j.off); err != nil {
@@ -162,7 +164,7 @@ func (j *journal) large(allKnown bool) bool {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.f != nil && (j.off >= j.limit || j.broken != nil || allKnown && j.off > journalZeros)
+	return j.broken != nil || j.f != nil && (j.off >= j.limit || allKnown && j.off > 2*journalZeros)
 }
 
 // renew writes the journal anew with only the records that fill puts. On an error the old one stays in use, and the next try comes when
@@ -170,7 +172,7 @@ func (j *journal) large(allKnown bool) bool {
 func (j *journal) renew(fill func(put func(kind byte, id uint64, payload []byte))) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.f == nil {
+	if j.f == nil && j.broken == nil {
 		return nil
 	}
 	err := j.start(fill)
@@ -189,6 +191,6 @@ func (j *journal) close() {
 	defer j.mu.Unlock()
 	if j.f != nil {
 		_ = j.f.Close()
-		j.f = nil
 	}
+	j.f, j.broken = nil, nil
 }

@@ -29,8 +29,9 @@ func TestManyWaiters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%v, %d rounds, %d reads", time.Since(began), st.rounds, st.reads)
+	took := time.Since(began)
 	mustClose(t, tr)
+	t.Logf("%v, %d rounds, %d reads", took, st.rounds, st.reads)
 	if c := counterOf(t, st, "job:local/a"); c.Spent != sum("0.03") || c.Committed != c.Spent {
 		t.Errorf("%+v", c)
 	}
