@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -44,8 +45,8 @@ type Store struct {
 	stmts  map[string]*sql.Stmt
 	nums   map[store.OwnerID]int64      // of owners, which never change
 	known  map[store.CounterID]struct{} // counters that are there; none is ever deleted
-	looked time.Time                    // when the file was last seen in place
-	closed bool
+	looked atomic.Int64                 // when the file was last seen in place, in nanoseconds since 1970
+	closed atomic.Bool
 
 	missing struct {
 		sync.Mutex
@@ -120,19 +121,19 @@ func (s *Store) open(ctx context.Context, o Options) error {
 // dsn names the file and how its connections are set up. busy_timeout comes first, because the others may
 // have to wait for another process; journal_mode(WAL) writes to the file when it is new.
 func (s *Store) dsn(more string) string {
-	return s.uri() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+	return s.uri() + "&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 		"&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)" +
 		"&_pragma=cache_size(-16000)&_pragma=temp_store(MEMORY)&" + more
 }
 
-// uri names the file alone.
+// uri names the file, which is there already: a connection that is opened later must not make another in its place.
 func (s *Store) uri() string {
 	name := filepath.ToSlash(s.path)
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name // C:/… on Windows
 	}
 	u := url.URL{Scheme: "file", Path: name}
-	return u.String()
+	return u.String() + "?mode=rw"
 }
 
 // Describe returns the database as the configuration would name it.
@@ -142,10 +143,9 @@ func (s *Store) Describe() string { return "sqlite:" + s.path }
 func (s *Store) Close() error {
 	s.writer <- struct{}{}
 	defer func() { <-s.writer }()
-	if s.closed {
+	if s.closed.Swap(true) {
 		return nil
 	}
-	s.closed = true
 	var errs []error
 	for _, st := range s.stmts {
 		errs = append(errs, st.Close())

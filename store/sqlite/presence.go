@@ -133,6 +133,8 @@ func (s *Store) ClaimDead(ctx context.Context, id store.OwnerID) (release func()
 		if !s.longMissing(id) {
 			return nothing, false, nil
 		}
+	} else {
+		s.seen(id)
 	}
 	if err := os.MkdirAll(s.owners, 0o700); err != nil {
 		return nothing, false, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
@@ -149,6 +151,12 @@ func (s *Store) ClaimDead(ctx context.Context, id store.OwnerID) (release func()
 		return nothing, false, lock.Unlock()
 	}
 	return lock.Unlock, true, nil
+}
+
+func (s *Store) seen(id store.OwnerID) {
+	s.missing.Lock()
+	defer s.missing.Unlock()
+	delete(s.missing.since, id)
 }
 
 // longMissing notes since when a lock file has been missing.

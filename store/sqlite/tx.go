@@ -57,6 +57,9 @@ func (r snapshot) query(q string, args ...any) (*sql.Rows, error) {
 // view runs f on one snapshot. It does not wait for writers, and it is short: an open snapshot keeps the log from
 // being reused.
 func (s *Store) view(ctx context.Context, f func(r snapshot) error) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
 	tx, err := s.read.BeginTx(ctx, nil)
 	if err != nil {
 		return wrap(ctx, err)
@@ -120,10 +123,7 @@ func (s *Store) update(ctx context.Context, f func(t *tx) error) error {
 		return ctx.Err()
 	}
 	defer func() { <-s.writer }()
-	if s.closed {
-		return fmt.Errorf("%w: it was closed", store.ErrUnavailable)
-	}
-	if err := s.inPlace(); err != nil {
+	if err := s.usable(); err != nil {
 		return err
 	}
 	t := &tx{s: s, ctx: context.WithoutCancel(ctx)}
@@ -178,18 +178,21 @@ func (t *tx) begin(ctx context.Context) error {
 	}
 }
 
-// inPlace checks now and then that the file is still where it was opened: two processes, one on a file that was
-// moved away and one on its successor, would each grant the whole budget.
-func (s *Store) inPlace() error {
-	now := time.Now()
-	if now.Sub(s.looked) < time.Second {
+// usable refuses a store that was closed, and checks now and then that the file is still where it was opened: two processes, one
+// on a file that was moved away and one on its successor, would each grant the whole budget.
+func (s *Store) usable() error {
+	if s.closed.Load() {
+		return fmt.Errorf("%w: it was closed", store.ErrUnavailable)
+	}
+	now := time.Now().UnixNano()
+	if since := now - s.looked.Load(); since >= 0 && since < int64(time.Second) {
 		return nil
 	}
 	info, err := os.Stat(s.path)
 	if err != nil || !os.SameFile(info, s.info) {
 		return fmt.Errorf("%w: %s was moved, deleted or replaced while in use; put it back, or restart", store.ErrUnavailable, s.path)
 	}
-	s.looked = now
+	s.looked.Store(now)
 	return nil
 }
 
