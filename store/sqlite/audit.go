@@ -37,7 +37,7 @@ func (s *Store) Audit(ctx context.Context) (a store.Audit, err error) {
 		if a.Owners, err = scanOwners(r, qOwners); err != nil {
 			return err
 		}
-		return each(r, qCalls, []any{0, math.MaxInt64}, func(rows *sql.Rows) error {
+		return each(r, qCalls, []any{0, int64(math.MaxInt64)}, func(rows *sql.Rows) error {
 			_, c, err := scanCall(rows)
 			a.Calls = append(a.Calls, c)
 			return err
