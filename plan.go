@@ -3,7 +3,6 @@ package aurea
 import (
 	"context"
 
-	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/store"
@@ -44,11 +43,10 @@ func (o *Orchestrator) Record(ctx context.Context, job *Job, model string, c *st
 	if c.Result != nil {
 		row.Error = c.Result.ErrorCode
 	}
-	hold, err := o.money.Hold(ctx, job.path, budget.Ask{Call: row, MaxWait: -1})
+	ending, err := o.money.Record(ctx, job.path, row, c)
 	if err != nil {
 		return storeFailed(err)
 	}
-	ending := hold.End(budget.End{Call: row, Completion: c})
 	<-ending.Done()
 	return ending.Err()
 }

@@ -59,6 +59,7 @@ type Runner struct {
 	slots *semaphore.Weighted
 	stats stats
 
+	owner   store.OwnerID   // the job's runner, this process
 	calls   context.Context // ends calls on the wire
 	waits   context.Context // ends waiting; calls on the wire go on
 	endWait context.CancelFunc
@@ -93,6 +94,7 @@ func (r *Runner) Run(ctx context.Context, stop <-chan struct{}) (Outcome, error)
 	if err != nil {
 		return Outcome{}, errors.Join(err, st.ReleaseRunner(context.WithoutCancel(ctx), r.job.ID, owner, time.Now()))
 	}
+	r.owner = owner
 	r.stats.start(counts)
 	err = st.SetJobState(ctx, r.job.ID, store.JobRunning, "", time.Now())
 	if err == nil {
@@ -101,7 +103,7 @@ func (r *Runner) Run(ctx context.Context, stop <-chan struct{}) (Outcome, error)
 		r.end(Cancelled, err)
 		err = nil
 	}
-	return r.close(context.WithoutCancel(ctx), owner, err)
+	return r.close(context.WithoutCancel(ctx), err)
 }
 
 // work runs all lanes to their end.
@@ -123,6 +125,19 @@ func (r *Runner) work(ctx context.Context, stop <-chan struct{}) error {
 	close(done)
 	watch.Wait()
 	return nil
+}
+
+// keepRunner takes the job again under the name that this process got after it was declared dead by mistake.
+func (r *Runner) keepRunner() {
+	owner := r.cfg.Owner()
+	if owner == r.owner {
+		return
+	}
+	if err := r.cfg.Store.AcquireRunner(r.calls, r.job.ID, owner, time.Now()); err != nil {
+		r.end(Broken, err)
+		return
+	}
+	r.owner = owner
 }
 
 // Stopping reports whether the run was told to end and waits for calls on the wire.
@@ -147,6 +162,7 @@ func (r *Runner) watch(stop, done <-chan struct{}) {
 			r.end(Stopped, nil)
 			return
 		case <-look.C:
+			r.keepRunner()
 			if j, err := r.cfg.Store.Job(r.calls, r.job.ID); err == nil && j.State == store.JobCancelled {
 				r.end(Cancelled, store.ErrCancelled)
 			}
@@ -167,9 +183,9 @@ func (r *Runner) end(why Ended, err error) {
 }
 
 // close gives the job up and writes where it stands.
-func (r *Runner) close(ctx context.Context, owner store.OwnerID, err error) (Outcome, error) {
+func (r *Runner) close(ctx context.Context, err error) (Outcome, error) {
 	st := r.cfg.Store
-	err = errors.Join(err, st.ReleaseRunner(ctx, r.job.ID, owner, time.Now()))
+	err = errors.Join(err, st.ReleaseRunner(ctx, r.job.ID, r.owner, time.Now()))
 	counts, countErr := st.CountItems(ctx, r.job.ID)
 	if err = errors.Join(err, countErr); err != nil {
 		return Outcome{Ended: Broken, Refused: err}, err
@@ -193,7 +209,7 @@ func (o Outcome) state() (store.JobState, string) {
 	case Finished:
 		return store.JobDone, ""
 	case Exhausted:
-		return store.JobPaused, "budget: " + o.Refused.Error()
+		return store.JobPaused, o.Refused.Error()
 	case Cancelled:
 		return store.JobCancelled, "cancelled"
 	case Broken:

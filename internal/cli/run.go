@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -248,6 +249,7 @@ func (r *batchRun) busy(err error) error {
 func (r *batchRun) load(ctx context.Context) error {
 	shown := time.Now()
 	forecast := newForecast()
+	hint := "" // of the last line that was refused for its model or its price
 	loaded, err := batch.Load(ctx, r.Store, r.row, r.input.Reader, batch.LoadOptions{
 		Defaults: batch.Defaults{
 			Model: r.flags.model, System: r.flags.system, MaxTokens: r.flags.maxTokens,
@@ -257,6 +259,10 @@ func (r *batchRun) load(ctx context.Context) error {
 		Check: func(item store.Item) error {
 			api, _ := batch.APIOf(item.URL)
 			estimate, err := r.Orchestrator.Check(api, item.Body)
+			if refused := (*aurea.Error)(nil); errors.As(err, &refused) {
+				hint = refused.Hint
+				return errors.New(refused.Message)
+			}
 			if err != nil {
 				return err
 			}
@@ -281,7 +287,7 @@ func (r *batchRun) load(ctx context.Context) error {
 		r.dropUnaccepted(ctx)
 		return &exit{code: exitUsage, err: &aurea.Error{
 			Code: aurea.CodeInvalidRequest, Message: r.input.source + ": " + bad.Error(), Err: err,
-			Hint: "mend the lines, or leave them out with --skip-bad; nothing was sent",
+			Hint: strings.TrimLeft(hint+"\nmend the lines, or leave them out with --skip-bad; nothing was sent", "\n"),
 		}}
 	case errors.As(err, &conflict):
 		return &exit{code: exitUsage, err: &aurea.Error{
