@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -22,6 +23,9 @@ func (s *Store) Announce(ctx context.Context, id store.OwnerID) (release func() 
 		return nil, err
 	}
 	defer s.end(&err)
+	if id == "" || s.living[id] {
+		return nil, fmt.Errorf("store: owner %q lives already", id)
+	}
 	s.living[id] = true
 	return func() error {
 		s.Kill(id)

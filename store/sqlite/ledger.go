@@ -299,6 +299,9 @@ func (s *Store) UseModel(ctx context.Context, owner store.OwnerID, key string, n
 		if _, err := t.exec(qUseModel, key, owner, nanos(now)); err != nil {
 			return err
 		}
+		if _, err := t.exec(qModelForget, key); err != nil {
+			return err
+		}
 		return one(t, qModelUsers, []any{key, nanos(since)}, &n)
 	})
 	return n, err

@@ -258,8 +258,12 @@ func TestLogStaysSmall(t *testing.T) {
 	if _, _, err := st.CreateJob(ctx, job, money.Sum{}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 60 { // about 80 MB of pages
-		if _, err := st.AddItems(ctx, benchJob, benchItems(1+i*1000, 1000)); err != nil {
+	for i := range 50 { // 100 MB in all
+		items := benchItems(1+i*50, 50)
+		for n := range items {
+			items[n].Body = make([]byte, 40<<10)
+		}
+		if _, err := st.AddItems(ctx, benchJob, items); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -183,9 +184,11 @@ func (s *Store) Forget(id store.OwnerID) error {
 	}
 	var errs []error
 	for _, path := range []string{s.JournalPath(id), s.lockPath(id)} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
+		err := os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) || (err != nil && runtime.GOOS == "windows") {
+			continue // Windows keeps files that someone has open; the next start sweeps them up
 		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/store/sqlite"
@@ -29,12 +31,12 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // pause is how many rounds a process does before it waits for the end of its input: so that the batch is not done before
 // the last kill.
-const pause = 40
+const pause = 15
 
 // child draws on the job's counter and completes the batch's items, and prints a line for each round that is on disk, until
 // the batch is done.
@@ -140,7 +142,7 @@ func (p *process) rounds(t *testing.T, n int) {
 // item has one result and every cent is where it was spent or in doubt.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
-	const items, limit = 3000, 4000
+	const items, limit = 1200, 2000
 	path := filepath.Join(t.TempDir(), "aurea.db")
 	st := open(t, path)
 	ctx := t.Context()
@@ -160,7 +162,7 @@ func TestProcesses(t *testing.T) {
 
 	running := []*process{start(t, path), start(t, path), start(t, path)}
 	kills := 0
-	for ; kills < 8; kills++ {
+	for ; kills < 6; kills++ {
 		p := running[kills%3]
 		p.rounds(t, 3+kills)
 		if _, dead, err := st.ClaimDead(ctx, p.id); err != nil || dead {

@@ -62,7 +62,8 @@ const (
 
 	qUseModel = `INSERT INTO model_use (model, owner, at) VALUES (?, ?, ?)
 	ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at`
-	qModelUsers = `SELECT count(*) FROM model_use m JOIN owner o ON o.id = m.owner
+	qModelForget = `DELETE FROM model_use WHERE model = ? AND owner NOT IN (SELECT id FROM owner WHERE state = 'live')`
+	qModelUsers  = `SELECT count(*) FROM model_use m JOIN owner o ON o.id = m.owner
 	WHERE m.model = ? AND m.at >= ? AND o.state = 'live'`
 
 	jobColumns = `id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated`

@@ -161,7 +161,11 @@ func (t *tx) begin(ctx context.Context) error {
 	start := time.Now()
 	for {
 		_, err := t.exec("BEGIN IMMEDIATE")
+		if err == nil {
+			return nil
+		}
 		if !busy(err) {
+			_, _ = t.exec("ROLLBACK") // of a transaction that an earlier error left open, if there is one
 			return err
 		}
 		if time.Since(start) > t.s.busyTimeout {

@@ -196,6 +196,9 @@ func testReconcileLive(_ *testing.T, b *bench) {
 func testPresence(_ *testing.T, b *bench) {
 	release, err := b.st.Announce(b.ctx, "a")
 	b.ok(err)
+	if _, err := b.st.Announce(b.ctx, "a"); err == nil {
+		b.Fatal("one owner was announced twice")
+	}
 	_, dead, err := b.st.ClaimDead(b.ctx, "a")
 	b.ok(err)
 	b.same("while it lives", false, dead)

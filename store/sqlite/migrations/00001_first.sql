@@ -32,7 +32,6 @@ CREATE TABLE owner (
     joined  INTEGER NOT NULL,
     died    INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX owner_state ON owner (state) WHERE state <> 'gone';
 
 CREATE TABLE lease (
     counter INTEGER NOT NULL REFERENCES counter (id),
