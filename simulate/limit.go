@@ -1,154 +1,181 @@
 package simulate
 
 import (
-	"fmt"
 	"math"
-	"net/http"
-	"strconv"
+	"math/bits"
 	"time"
 )
 
-// meter judges one limit of one model.
+// The names of Options.Algo.
+const (
+	algoSliding = "sliding"
+	algoBucket  = "bucket"
+	algoFixed   = "fixed"
+)
+
+// rule is one limit as it is judged. Times are nanoseconds on a clock that does not step.
+type rule struct {
+	algo     string
+	window   int64   // sliding, fixed
+	quota    int64   // sliding, fixed: what a window takes
+	capacity float64 // bucket
+	rate     float64 // bucket: refill per nanosecond
+}
+
+func newRule(o *Options, perMinute int64, window time.Duration) rule {
+	r := rule{algo: o.Algo, window: int64(window), rate: float64(perMinute) / float64(time.Minute)}
+	r.capacity = math.Max(float64(perMinute)*o.BucketFraction, 1)
+	hi, lo := bits.Mul64(uint64(perMinute), uint64(window)) //nolint:gosec // not negative
+	share, _ := bits.Div64(hi, lo, uint64(time.Minute))     // at most 1440 times the limit
+	r.quota = max(int64(share), 1)                          //nolint:gosec // below 2^51
+	return r
+}
+
+// largest is the most that one request may count.
+func (r *rule) largest() int64 {
+	if r.algo == algoBucket {
+		return int64(r.capacity)
+	}
+	return r.quota
+}
+
+// meter counts against one rule.
 type meter struct {
-	limit float64 // per minute
-	seen  []arrival
-	sum   float64
-	level float64 // of a bucket
-	last  time.Time
-	slot  int64 // of a fixed window
+	// sliding: what was let in and when, oldest first, and its sum.
+	log  []entry
+	head int   // of log
+	gone int64 // entries dropped before log[0], so that a ticket finds its entry
+	sum  int64 // fixed: of the slot
+	slot int64 // fixed
+
+	level  float64 // bucket
+	at     int64   // bucket: when level was right
+	primed bool    // bucket: it was full once
 }
 
-type arrival struct {
-	at time.Time
-	n  float64
+type entry struct{ at, n int64 }
+
+// ticket finds what a request counted.
+type ticket struct {
+	number int64 // sliding: of the entry; fixed: the slot
+	n      int64
 }
 
-// room returns what is left now, and when n would fit.
-func (m *meter) room(o *Options, now time.Time, n float64) (left float64, wait time.Duration) {
-	switch o.Algo {
-	case "bucket":
-		capacity := math.Max(m.limit*o.BucketFraction, 1)
-		if m.last.IsZero() {
-			m.level = capacity
+// hair is what floats may err by. It is lent once, never per request, because the level carries on from what was taken.
+const hair = 1e-6
+
+// advance forgets what no longer counts.
+func (m *meter) advance(r *rule, now int64) {
+	switch r.algo {
+	case algoBucket:
+		if !m.primed {
+			m.level, m.primed = r.capacity, true
 		} else {
-			m.level = math.Min(capacity, m.level+now.Sub(m.last).Minutes()*m.limit)
+			m.level = math.Min(r.capacity, m.level+float64(now-m.at)*r.rate)
 		}
-		m.last = now
-		if m.level >= n {
-			return m.level, 0
-		}
-		return m.level, time.Duration((n - m.level) / m.limit * float64(time.Minute))
-	case "fixed":
-		slot := now.UnixNano() / int64(o.Window)
-		if slot != m.slot {
+		m.at = now
+	case algoFixed:
+		if slot := now / r.window; slot != m.slot {
 			m.slot, m.sum = slot, 0
 		}
-		left = m.limit*o.Window.Minutes() - m.sum
-		if left >= n {
-			return left, 0
-		}
-		return left, time.Unix(0, (slot+1)*int64(o.Window)).Sub(now)
 	default:
-		for len(m.seen) > 0 && now.Sub(m.seen[0].at) >= o.Window {
-			m.sum -= m.seen[0].n
-			m.seen = m.seen[1:]
+		for m.head < len(m.log) && now-m.log[m.head].at >= r.window {
+			m.sum -= m.log[m.head].n
+			m.head++
 		}
-		left = m.limit*o.Window.Minutes() - m.sum
-		if left >= n {
-			return left, 0
+		if m.head > 64 && m.head > len(m.log)/2 {
+			m.gone += int64(m.head)
+			m.log = m.log[:copy(m.log, m.log[m.head:])]
+			m.head = 0
 		}
-		freed := left
-		for _, a := range m.seen {
-			if freed += a.n; freed >= n {
-				return left, a.at.Add(o.Window).Sub(now)
-			}
-		}
-		return left, o.Window
 	}
 }
 
-func (m *meter) take(o *Options, now time.Time, n float64) {
-	switch o.Algo {
-	case "bucket":
-		m.level -= n
-	case "fixed":
+// left is what would be let in now. advance comes first.
+func (m *meter) left(r *rule) int64 {
+	if r.algo == algoBucket {
+		return int64(math.Floor(math.Max(m.level+hair, 0)))
+	}
+	return max(r.quota-m.sum, 0)
+}
+
+// wait is how long until n fits if nothing else comes; n is at most the rule's largest.
+func (m *meter) wait(r *rule, now, n int64) time.Duration {
+	if m.left(r) >= n {
+		return 0
+	}
+	switch r.algo {
+	case algoBucket:
+		return time.Duration(math.Ceil((float64(n) - m.level) / r.rate))
+	case algoFixed:
+		return time.Duration((m.slot+1)*r.window - now)
+	}
+	left := r.quota - m.sum
+	for _, e := range m.log[m.head:] {
+		if left += e.n; left >= n {
+			return time.Duration(e.at + r.window - now)
+		}
+	}
+	return time.Duration(r.window)
+}
+
+// overdrawn reports whether refused requests have used up a second allowance; more of them change nothing.
+func (m *meter) overdrawn(r *rule) bool {
+	if r.algo == algoBucket {
+		return m.level <= -r.capacity
+	}
+	return m.sum >= 2*r.quota
+}
+
+// full is how long until nothing counts any more.
+func (m *meter) full(r *rule, now int64) time.Duration {
+	switch {
+	case r.algo == algoBucket:
+		return time.Duration(math.Ceil(math.Max(r.capacity-m.level-hair, 0) / r.rate))
+	case m.sum == 0:
+		return 0
+	case r.algo == algoFixed:
+		return time.Duration((m.slot+1)*r.window - now)
+	case len(m.log) > m.head:
+		return time.Duration(m.log[len(m.log)-1].at + r.window - now)
+	}
+	return 0
+}
+
+// take counts n. It is the caller who knows that it fits, or wants it counted all the same.
+func (m *meter) take(r *rule, now, n int64) ticket {
+	switch r.algo {
+	case algoBucket:
+		m.level -= float64(n)
+		return ticket{n: n}
+	case algoFixed:
 		m.sum += n
-	default:
-		m.seen = append(m.seen, arrival{now, n})
-		m.sum += n
+		return ticket{m.slot, n}
 	}
+	m.log = append(m.log, entry{now, n})
+	m.sum += n
+	return ticket{m.gone + int64(len(m.log)) - 1, n}
 }
 
-// meters are the limits of one model.
-type meters struct{ requests, tokens, input, output meter }
-
-// admit takes a request in or returns how long it should wait. The headers tell where the limits stand.
-func (s *Server) admit(r *request, now time.Time) (wait time.Duration, headers http.Header) {
-	m, ok := s.meters[r.model]
-	if !ok {
-		m = &meters{}
-		s.meters[r.model] = m
-	}
-	o := &s.options
-	counted := map[string]int64{"max": max(r.input, r.cap), "sum": r.input + r.cap, "input": r.input, "actual": r.input + r.output}[o.Count]
-	out := r.cap
-	if o.Count == "actual" {
-		out = r.output
-	}
-	headers = http.Header{}
-	all := []struct {
-		*meter
-		name  string
-		limit int64
-		n     int64
-	}{
-		{&m.requests, "requests", o.RPM, 1}, {&m.tokens, "tokens", o.TPM, counted},
-		{&m.input, "input-tokens", o.InputTPM, r.input}, {&m.output, "output-tokens", o.OutputTPM, out},
-	}
-	if o.Concurrency > 0 && s.flight > o.Concurrency {
-		wait = 100 * time.Millisecond
-	}
-	left := make([]float64, len(all))
-	for i, l := range all {
-		if l.limit == 0 {
-			continue
-		}
-		l.meter.limit = float64(l.limit)
-		var w time.Duration
-		left[i], w = l.room(o, now, float64(l.n))
-		wait = max(wait, w)
-	}
-	for i, l := range all {
-		if l.limit == 0 {
-			continue
-		}
-		if wait == 0 {
-			l.take(o, now, float64(l.n))
-			left[i] -= float64(l.n)
-		}
-		if o.Headers {
-			limitHeaders(headers, r.anthropic, l.name, l.limit, left[i], now)
-		}
-	}
-	return wait, headers
-}
-
-// limitHeaders writes what OpenAI and Anthropic tell of their limits.
-func limitHeaders(h http.Header, anthropic bool, name string, limit int64, left float64, now time.Time) {
-	reset := time.Duration((float64(limit) - left) / float64(limit) * float64(time.Minute)).Round(time.Millisecond)
-	remaining := strconv.FormatInt(int64(math.Max(left, 0)), 10)
-	if anthropic {
-		h.Set("Anthropic-Ratelimit-"+name+"-Limit", strconv.FormatInt(limit, 10))
-		h.Set("Anthropic-Ratelimit-"+name+"-Remaining", remaining)
-		h.Set("Anthropic-Ratelimit-"+name+"-Reset", now.Add(reset).UTC().Format(time.RFC3339))
+// giveBack takes back what a request counted and did not use, if it still counts.
+func (m *meter) giveBack(r *rule, now int64, t ticket, used int64) {
+	unused := t.n - used
+	if unused <= 0 {
 		return
 	}
-	h.Set("X-Ratelimit-Limit-"+name, strconv.FormatInt(limit, 10))
-	h.Set("X-Ratelimit-Remaining-"+name, remaining)
-	h.Set("X-Ratelimit-Reset-"+name, reset.String())
-}
-
-func retryAfter(h http.Header, d time.Duration) {
-	h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(d.Seconds())), 10))
-	h.Set("Retry-After-Ms", fmt.Sprint(d.Milliseconds()+1))
+	m.advance(r, now)
+	switch r.algo {
+	case algoBucket:
+		m.level = math.Min(r.capacity, m.level+float64(unused))
+	case algoFixed:
+		if m.slot == t.number {
+			m.sum -= min(unused, m.sum)
+		}
+	default:
+		if i := t.number - m.gone; i >= int64(m.head) && i < int64(len(m.log)) {
+			unused = min(unused, m.log[i].n)
+			m.log[i].n -= unused
+			m.sum -= unused
+		}
+	}
 }

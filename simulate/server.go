@@ -1,111 +1,358 @@
 package simulate
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// maxBody is the longest request body.
-const maxBody = 64 << 20
+// maxBody is the longest request body: what Anthropic takes.
+const maxBody = 32 << 20
 
 // Server is a simulated provider, an http.Handler. It is safe for concurrent use.
 type Server struct {
-	mu      sync.Mutex
-	options Options
-	rng     *rand.Rand
-	meters  map[string]*meters
-	script  []step
-	flight  int64
-	stats   counts
+	mu       sync.Mutex
+	options  Options
+	epoch    int // counts changes of the options
+	began    time.Time
+	accounts map[string]*account
+	script   []Step
+	flight   int64
+	life     int // counts resets
+	number   int64
+	counts   counts
 }
 
-// New returns a server.
+// New returns a server. It panics if the options are not valid: see Options.Validate.
 func New(o Options) *Server {
-	s := &Server{options: o.withDefaults()}
-	s.reset()
+	if err := o.Validate(); err != nil {
+		panic("simulate: " + err.Error())
+	}
+	s := &Server{options: o.withDefaults(), began: time.Now()}
+	s.clear()
 	return s
 }
 
-func (s *Server) reset() {
-	s.rng = rand.New(rand.NewPCG(s.options.Seed, 0x5eed))
-	s.meters = make(map[string]*meters)
-	s.script = nil
-	s.stats = newCounts()
+// Options returns the options in force.
+func (s *Server) Options() Options {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.options
 }
 
-// ServeHTTP answers model calls, /stats and /sim/….
+// SetOptions changes the options. What counts against the limits stays, unless the algorithm changes.
+func (s *Server) SetOptions(o Options) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options = o.withDefaults()
+	s.epoch++
+	return nil
+}
+
+// Reset forgets statistics, script and what counts against the limits. The options stay. What is under way ends uncounted.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
+}
+
+func (s *Server) clear() {
+	s.accounts = make(map[string]*account)
+	s.script = nil
+	s.number = 0
+	s.life++
+	s.counts = newCounts()
+	s.counts.peak = s.flight
+}
+
+// clock is wall time in nanoseconds that does not step.
+func (s *Server) clock(now time.Time) int64 { return s.began.UnixNano() + int64(now.Sub(s.began)) }
+
+// ServeHTTP answers model calls, GET /v1/models, /stats and /sim/….
 func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	path := req.URL.Path
+	if e, ok := endpoints[path]; ok && req.Method == http.MethodPost {
+		s.call(w, req, e)
+		return
+	}
 	switch {
-	case path == "/stats" || path == "/sim/stats":
-		s.serveStats(w, req)
-	case strings.HasPrefix(path, "/sim/"):
-		s.control(w, req, strings.TrimPrefix(path, "/sim/"))
-	case path == "/v1/models":
-		_, _ = io.WriteString(w, `{"object":"list","data":[]}`)
+	case path == "/stats" || strings.HasPrefix(path, "/sim/"):
+		s.admin(w, req)
+	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
+		s.models(w, req)
 	default:
-		s.call(w, req, strings.TrimPrefix(path, "/v1/"))
+		s.refuse(w, strings.HasPrefix(path, "/v1/messages"), notServed(req))
 	}
 }
 
-var endpoints = []string{"chat/completions", "completions", "responses", "embeddings", "messages", "messages/count_tokens"}
-
-// plan is what is to be done with one request.
-type plan struct {
-	step    step
-	wait    time.Duration // before the answer
-	refused time.Duration // a rate limit says so
-	headers http.Header
-	created int64
-	number  int64
+func notServed(req *http.Request) *problem {
+	if _, ok := endpoints[req.URL.Path]; ok {
+		return &problem{status: http.StatusMethodNotAllowed, message: fmt.Sprintf("Not allowed to %s on %s", req.Method, req.URL.Path)}
+	}
+	return &problem{status: http.StatusNotFound, message: fmt.Sprintf("Invalid URL (%s %s)", req.Method, req.URL.Path)}
 }
 
-func (s *Server) call(w http.ResponseWriter, req *http.Request, endpoint string) {
-	anthropic := strings.HasPrefix(endpoint, "messages")
-	fail := func(status int, message string) {
-		kind, code := kinds(status, anthropic)
-		problem(w, anthropic, status, kind, code, message)
-		s.note(func(c *counts) { c.status(status) })
-	}
-	if !slices.Contains(endpoints, endpoint) || req.Method != http.MethodPost {
-		fail(http.StatusNotFound, fmt.Sprintf("Invalid URL (%s %s)", req.Method, req.URL.Path))
+// refuse answers a request that could not even be read.
+func (s *Server) refuse(w http.ResponseWriter, anthropic bool, p *problem) {
+	s.mu.Lock()
+	s.counts.arrived(nil, time.Now())
+	s.counts.all.status[p.status]++
+	s.number++
+	id := s.requestID(0)
+	s.mu.Unlock()
+	idHeader(w.Header(), anthropic, id)
+	p.write(w, anthropic)
+}
+
+func (s *Server) requestID(hash uint64) string {
+	return string(hex16(append(make([]byte, 0, 24), "req_0"...), mix(hash^uint64(s.number)))) //nolint:gosec // any bits will do
+}
+
+func idHeader(h http.Header, anthropic bool, id string) {
+	if anthropic {
+		h["Request-Id"] = []string{id}
 		return
 	}
-	if req.Header.Get("Authorization") == "" && req.Header.Get("X-Api-Key") == "" {
-		fail(http.StatusUnauthorized, "You didn't provide an API key.")
+	h["X-Request-Id"] = []string{id}
+}
+
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func release(b *bytes.Buffer) {
+	if b.Cap() <= 1<<20 {
+		b.Reset()
+		bodies.Put(b)
+	}
+}
+
+// call answers one model call.
+func (s *Server) call(w http.ResponseWriter, req *http.Request, e endpoint) {
+	s.mu.Lock()
+	o := s.options // its maps are replaced, never changed
+	s.mu.Unlock()
+	key, p := authorize(req, e, &o)
+	if p != nil {
+		s.refuse(w, e.anthropic(), p)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
-	if err != nil {
-		fail(http.StatusRequestEntityTooLarge, "the body could not be read: "+err.Error())
+	buf := bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert // nothing else is in the pool
+	defer release(buf)
+	if n := req.ContentLength; n > 0 && n <= maxBody {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(http.MaxBytesReader(w, req.Body, maxBody)); err != nil {
+		p := &problem{status: http.StatusBadRequest, message: "The request body could not be read."}
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			p = &problem{status: http.StatusRequestEntityTooLarge, message: "Request exceeds the maximum allowed number of bytes."}
+		}
+		s.refuse(w, e.anthropic(), p)
 		return
 	}
-	r, err := readRequest(endpoint, body, s.options.Seed)
-	if err != nil {
-		fail(http.StatusBadRequest, err.Error())
+	r, p := parse(e, buf.Bytes(), &o)
+	if p != nil {
+		s.refuse(w, e.anthropic(), p)
 		return
 	}
-	p := s.plan(r, body)
-	defer s.note(func(c *counts) { s.flight-- })
-	if !pause(req, p.wait) {
-		s.ended(r, p, 0, false)
+	r.key = key
+	x := exchange{s: s, w: w, req: req, r: r}
+	x.arrive(buf.Bytes())
+	x.serve()
+}
+
+// authorize returns the credential.
+func authorize(req *http.Request, e endpoint, o *Options) (string, *problem) {
+	key := strings.TrimSpace(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+	other := "Api-Key"
+	if e.anthropic() {
+		other = "X-Api-Key"
+	}
+	if own := req.Header.Get(other); own != "" {
+		key = own
+	}
+	switch {
+	case key == "" && e.anthropic():
+		return "", &problem{status: http.StatusUnauthorized, message: "x-api-key header is required"}
+	case key == "":
+		return "", &problem{
+			status: http.StatusUnauthorized, kind: "invalid_request_error",
+			message: "You didn't provide an API key. Provide it in an Authorization header, as in \"Authorization: Bearer YOUR_KEY\".",
+		}
+	case o.Keys != nil && !oneOf(key, o.Keys...):
+		return "", &problem{status: http.StatusUnauthorized}
+	case e.anthropic() && req.Header.Get("Anthropic-Version") == "":
+		return "", invalid("", "anthropic-version: header is required")
+	}
+	return key, nil
+}
+
+// exchange is one call from its arrival to its end.
+type exchange struct {
+	s    *Server
+	w    http.ResponseWriter
+	req  *http.Request
+	r    *request
+	step Step
+	wait time.Duration // before the answer
+	verdict
+	now        time.Time
+	life       int
+	number     int64
+	id         string
+	record     *record
+	stopOnHang bool
+	eventDelay time.Duration
+	left       bool // the call is no longer under way
+}
+
+// arrive decides on everything, under one lock, in the order of arrival.
+func (x *exchange) arrive(body []byte) {
+	s, r := x.s, x.r
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := &s.options
+	x.now = time.Now()
+	s.number++
+	x.life, x.number, x.id = s.life, s.number, s.requestID(r.hash)
+	s.counts.arrived(r, x.now)
+	if o.Detail {
+		x.record = &record{Logged: Logged{
+			At: x.now, Hash: hashText(r.hash), Marker: marker(body, x.req), Endpoint: x.req.URL.Path, Model: r.model,
+		}}
+		s.counts.log = append(s.counts.log, x.record)
+		s.counts.bodies[r.hash]++
+	}
+	x.stopOnHang, x.eventDelay = o.StopOnHangup, o.EventDelay
+	if r.endpoint != countTokens { // has limits of its own, and is free
+		x.verdict = s.admit(r, s.clock(x.now))
+	}
+	s.flight++
+	s.counts.peak = max(s.counts.peak, s.flight)
+	if x.refused {
 		return
 	}
-	s.serve(w, req, r, p)
+	var scripted bool
+	if x.step, scripted = s.next(r, body); !scripted {
+		x.step, _ = o.failure(s.number)
+	}
+	x.wait = o.Latency + x.step.Delay
+	if o.LatencyJitter > 0 {
+		share := unit(mix(uint64(o.Seed) ^ mix(uint64(s.number)))) //nolint:gosec // any bits will do
+		x.wait += time.Duration(share * float64(o.LatencyJitter))
+	}
+	if n := x.step.InputTokens; n != nil {
+		r.use.input, r.use.cacheRead, r.use.cacheWrite = *n, 0, 0
+	}
+	if n := x.step.OutputTokens; n != nil {
+		r.use.output = *n
+	}
+}
+
+// marker is what a tester has put into a request to find it again.
+func marker(body []byte, req *http.Request) string {
+	const longest = 256
+	if _, rest, ok := bytes.Cut(body, []byte("[[")); ok {
+		if name, _, ok := bytes.Cut(rest, []byte("]]")); ok && len(name) <= longest {
+			return string(name)
+		}
+	}
+	var user string
+	object(body, func(name, value []byte) {
+		if string(name) == "user" {
+			user, _ = text(value)
+		}
+	})
+	if user == "" {
+		user = req.Header.Get("Idempotency-Key")
+	}
+	return user[:min(len(user), longest)]
+}
+
+// charge books a generated answer; used is its part that was generated. s.mu is held.
+func (x *exchange) charge(output int64) {
+	s, use := x.s, x.r.use
+	use.output = output
+	if x.life != s.life || x.r.endpoint == countTokens {
+		return
+	}
+	price := s.options.price(x.r.model)
+	cost := price.of(use)
+	s.counts.each(x.r.model, func(t *tally) {
+		t.in += use.in()
+		t.out += use.output
+		t.cost.add(cost)
+	})
+	if x.record != nil {
+		x.record.InputTokens, x.record.OutputTokens, x.record.cost = use.in(), use.output, cost
+	}
+}
+
+// ending is how a call ends.
+type ending struct {
+	status   int // of the status line; 0 if none was sent
+	billed   bool
+	output   int64 // generated, if billed
+	answered bool  // sent to its end
+}
+
+// end books the end of the call, once. It comes before the last byte is sent, so that a client that has its answer finds it counted.
+func (x *exchange) end(e ending) {
+	s := x.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x.left {
+		return
+	}
+	x.left = true
+	s.flight--
+	now := time.Now()
+	s.settle(&x.verdict, tokens{x.r.use.input, x.r.use.cacheRead, x.r.use.cacheWrite, e.output}, s.clock(now))
+	if x.life != s.life {
+		return
+	}
+	s.counts.each(x.r.model, func(t *tally) {
+		t.status[e.status]++
+		if e.billed {
+			t.ok++
+			if e.answered {
+				t.answered++
+			}
+		}
+		if x.refused {
+			t.limited++
+		}
+	})
+	if e.billed {
+		x.charge(e.output)
+	}
+	if rec := x.record; rec != nil {
+		rec.Status, rec.EndedAt, rec.Answered, rec.Limited = e.status, now, e.billed && e.answered, x.refused
+	}
+}
+
+// notAnswered takes back that an answer was sent to its end: the connection failed.
+func (x *exchange) notAnswered() {
+	s := x.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x.life != s.life {
+		return
+	}
+	s.counts.each(x.r.model, func(t *tally) { t.answered-- })
+	if x.record != nil {
+		x.record.Answered = false
+	}
 }
 
 // pause waits as a slow provider does; false if the client left meanwhile.
-func pause(req *http.Request, d time.Duration) bool {
+func (x *exchange) pause(d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
@@ -114,196 +361,11 @@ func pause(req *http.Request, d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-req.Context().Done():
+	case <-x.req.Context().Done():
 		return false
 	}
 }
 
-// plan decides, under one lock, in the order of arrival.
-func (s *Server) plan(r *request, body []byte) plan {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	s.flight++
-	s.stats.arrived(r, body, now, s.flight, s.options.Detail)
-	p := plan{created: now.Unix(), number: s.stats.Requests, wait: s.options.Latency}
-	if j := s.options.LatencyJitter; j > 0 {
-		p.wait += time.Duration(s.rng.Int64N(int64(j)))
-	}
-	p.step = s.next(r, body)
-	p.refused, p.headers = s.admit(r, now)
-	if p.step.none() && s.options.Fail > 0 && p.refused == 0 && s.rng.Float64() < s.options.Fail {
-		p.step = s.failure()
-	}
-	for _, text := range []string{p.step.Delay, p.step.Stall} {
-		if d, err := time.ParseDuration(text); err == nil {
-			p.wait += d
-		}
-	}
-	if p.refused > 0 {
-		p.wait = 0
-	}
-	return p
-}
+// contentLength sets the length of the body.
+func contentLength(h http.Header, n int) { h["Content-Length"] = []string{strconv.Itoa(n)} }
 
-// none reports whether the script had nothing for a request.
-func (st step) none() bool {
-	return st.Status == 0 && !st.Reset && st.Truncate == 0 && st.Stall == "" && st.Delay == "" && !st.Garbage && !st.NoUsage && !st.OK
-}
-
-// next takes the script's next step for this request.
-func (s *Server) next(r *request, body []byte) step {
-	for i, st := range s.script {
-		if (st.Model == "" || st.Model == r.model) && (st.Match == "" || strings.Contains(string(body), st.Match)) {
-			s.script = slices.Delete(s.script, i, i+1)
-			return st
-		}
-	}
-	return step{}
-}
-
-// failure is one of those that real providers have.
-func (s *Server) failure() step {
-	switch s.rng.IntN(4) {
-	case 0:
-		return step{Status: 429, Headers: map[string]string{"Retry-After": "1", "Retry-After-Ms": strconv.Itoa(200 + s.rng.IntN(600))}}
-	case 1:
-		return step{Reset: true}
-	default:
-		return step{Status: 503}
-	}
-}
-
-// serve writes the answer, or what the plan has instead.
-func (s *Server) serve(w http.ResponseWriter, req *http.Request, r *request, p plan) {
-	h := w.Header()
-	for name, values := range p.headers {
-		h[name] = values
-	}
-	id := "req_" + strconv.FormatInt(p.number, 36) + strconv.FormatUint(r.hash%1e6, 36)
-	h.Set("X-Request-Id", id)
-	h.Set("Request-Id", id)
-	h.Set("Content-Type", "application/json")
-	for name, value := range p.step.Headers {
-		h.Set(name, value)
-	}
-	switch st := p.step; {
-	case p.refused > 0:
-		retryAfter(h, p.refused)
-		kind, code := kinds(http.StatusTooManyRequests, r.anthropic)
-		s.ended(r, p, http.StatusTooManyRequests, false)
-		problem(w, r.anthropic, http.StatusTooManyRequests, kind, code, "Rate limit reached for "+r.model)
-	case st.Reset:
-		s.ended(r, p, 0, false)
-		hangUp(w, nil)
-	case st.Status != 0 && (st.Status < 200 || st.Status > 299):
-		s.ended(r, p, st.Status, false)
-		if st.Body != "" {
-			w.WriteHeader(st.Status)
-			_, _ = io.WriteString(w, st.Body)
-			return
-		}
-		kind, code := kinds(st.Status, r.anthropic)
-		problem(w, r.anthropic, st.Status, kind, code, "simulated failure")
-	case st.Garbage:
-		s.ended(r, p, 200, true)
-		_, _ = io.WriteString(w, "<html>upstream connect error</html>")
-	case st.Truncate > 0:
-		s.ended(r, p, 200, true)
-		answer := r.answer(nil, p.created, true)
-		hangUp(w, answer[:min(st.Truncate, len(answer)-1)])
-	case r.stream && r.endpoint != "embeddings":
-		s.ended(r, p, 200, true)
-		s.streamed(w, req, r, p)
-	default:
-		answer := r.answer(make([]byte, 0, 512+8*r.output), p.created, !st.NoUsage)
-		s.ended(r, p, 200, true)
-		h.Set("Content-Length", strconv.Itoa(len(answer)))
-		_, err := w.Write(answer)
-		if err == nil {
-			s.note(func(c *counts) { c.Answered++ })
-		}
-	}
-}
-
-// hangUp breaks the connection, after a part of an answer if there is one.
-func hangUp(w http.ResponseWriter, part []byte) {
-	hj, ok := w.(http.Hijacker)
-	if !ok {
-		panic(http.ErrAbortHandler)
-	}
-	conn, buf, err := hj.Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	if part != nil {
-		_, _ = fmt.Fprintf(buf, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(part)+1000)
-		_, _ = buf.Write(part)
-		_ = buf.Flush()
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok && part == nil {
-		_ = tcp.SetLinger(0) // a reset, not an orderly end
-	}
-	_ = conn.Close()
-}
-
-func (s *Server) control(w http.ResponseWriter, req *http.Request, what string) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
-	if err == nil && req.Method != http.MethodPost {
-		err = errors.New("want POST")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil {
-		switch what {
-		case "script":
-			var steps []step
-			if err = json.Unmarshal(body, &steps); err == nil {
-				s.script = append(s.script, steps...)
-			}
-		case "options":
-			err = s.options.change(body)
-		case "reset":
-			s.reset()
-		default:
-			err = fmt.Errorf("no such control: %s", what)
-		}
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	_, _ = io.WriteString(w, "{}\n")
-}
-
-// Running is a server that listens.
-type Running struct {
-	*Server
-	listener net.Listener
-	http     *http.Server
-	done     chan error
-}
-
-// Start listens on an address, such as 127.0.0.1:0, and serves until Close.
-func Start(addr string, o Options) (*Running, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	s := New(o)
-	r := &Running{Server: s, listener: l, http: &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}, done: make(chan error, 1)}
-	go func() { r.done <- r.http.Serve(l) }()
-	return r, nil
-}
-
-// URL returns the address: the base URL of Anthropic's format; with /v1 that of OpenAI's.
-func (r *Running) URL() string { return "http://" + r.listener.Addr().String() }
-
-// Close stops listening and breaks off what is under way.
-func (r *Running) Close() error {
-	err := r.http.Close()
-	if served := <-r.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
-}

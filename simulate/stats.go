@@ -1,119 +1,144 @@
 package simulate
 
 import (
-	"encoding/json"
-	"math/big"
-	"net/http"
 	"strconv"
 	"time"
 )
 
-// Stats is what a server served, and its bill. Every answer that was generated is charged, whether or not the client stayed to read it.
+// Stats is what a server has served since it started or was reset, and its bill. Money is exact: decimal text in dollars and in pico-dollars.
 type Stats struct {
-	Requests    int64                 `json:"requests"`
-	OK          int64                 `json:"ok"`
-	Answered    int64                 `json:"answered"`  // OK and written whole
-	ByStatus    map[string]int64      `json:"by_status"` // "0" are broken connections
-	RateLimited int64                 `json:"rate_limited"`
-	InputTokens int64                 `json:"input_tokens"`
-	OutTokens   int64                 `json:"output_tokens"`
-	CostPico    string                `json:"cost_pico"`
-	CostUSD     string                `json:"cost_usd"`
-	InFlight    int64                 `json:"in_flight"`
-	PeakFlight  int64                 `json:"peak_in_flight"`
-	ByModel     map[string]ModelStats `json:"by_model"`
-	// Log lists the requests in the order of their arrival, if Options.Detail is set.
+	Totals
+	// InFlight is how many requests are under way, PeakInFlight the most there were.
+	InFlight     int64 `json:"in_flight"`
+	PeakInFlight int64 `json:"peak_in_flight"`
+	// FirstAt and LastAt are when the first and the last request came.
+	FirstAt time.Time `json:"first_at,omitzero"`
+	LastAt  time.Time `json:"last_at,omitzero"`
+	// ByModel has the requests that named a model. Beyond a thousand names the rest are together as "(others)".
+	ByModel map[string]Totals `json:"by_model"`
+	// Distinct is how many different bodies came, Repeats how often those came that came more than once, by hash. With Options.Detail only.
+	Distinct int64            `json:"distinct,omitempty"`
+	Repeats  map[string]int64 `json:"repeats,omitempty"`
+	// Log lists the requests in the order of their arrival. With Options.Detail only.
 	Log []Logged `json:"log,omitempty"`
 }
 
-// ModelStats is the part of one model.
-type ModelStats struct {
-	Requests    int64  `json:"requests"`
-	OK          int64  `json:"ok"`
-	InputTokens int64  `json:"input_tokens"`
-	OutTokens   int64  `json:"output_tokens"`
-	CostPico    string `json:"cost_pico"`
+// Totals are counts of requests. Each ends once, so Requests is the sum of ByStatus and what is in flight.
+type Totals struct {
+	Requests int64 `json:"requests"`
+	// OK are the answers that were generated and are charged, Answered those of them that were sent to their end.
+	OK       int64 `json:"ok"`
+	Answered int64 `json:"answered"`
+	// Limited are the requests that a limit refused: not the 429 of scripts and of Options.Fail.
+	Limited int64 `json:"limited"`
+	// ByStatus has the status lines sent; "none" are requests that never got one.
+	ByStatus map[string]int64 `json:"by_status"`
+	// InputTokens and OutputTokens are those charged. Input includes what was read from and written to a cache.
+	InputTokens  int64  `json:"input_tokens"`
+	OutputTokens int64  `json:"output_tokens"`
+	CostUSD      string `json:"cost_usd"`
+	CostPico     string `json:"cost_pico"`
 }
 
 // Logged is one request.
 type Logged struct {
-	At     time.Time  `json:"at"`
-	Hash   string     `json:"hash"` // of the body
-	Model  string     `json:"model"`
-	Status int        `json:"status"`
-	Ended  *time.Time `json:"ended"` // nil while it is under way
+	At time.Time `json:"at"`
+	// Hash is of the body, Marker the text between [[ and ]] in it, if it has one, else its "user" or the Idempotency-Key.
+	Hash     string `json:"hash"`
+	Marker   string `json:"marker,omitempty"`
+	Endpoint string `json:"endpoint"`
+	Model    string `json:"model"`
+	Limited  bool   `json:"limited,omitempty"`
+	// EndedAt is zero while the request is under way; Status is 0 if it never got a status line.
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	Status  int       `json:"status"`
+	// Answered says that a generated answer was sent to its end.
+	Answered     bool   `json:"answered"`
+	InputTokens  int64  `json:"input_tokens"`
+	OutputTokens int64  `json:"output_tokens"`
+	CostPico     string `json:"cost_pico"`
 }
 
+const (
+	maxModels   = 1000
+	otherModels = "(others)"
+)
+
+// tally counts the requests of one model, or of all.
+type tally struct {
+	requests, ok, answered, limited int64
+	status                          [600]int64 // 0 is none
+	in, out                         int64
+	cost                            money
+}
+
+func (t *tally) totals() Totals {
+	out := Totals{
+		Requests: t.requests, OK: t.ok, Answered: t.answered, Limited: t.limited, ByStatus: make(map[string]int64),
+		InputTokens: t.in, OutputTokens: t.out, CostUSD: t.cost.text(), CostPico: t.cost.picoText(),
+	}
+	for code, n := range t.status {
+		switch {
+		case n == 0:
+		case code == 0:
+			out.ByStatus["none"] = n
+		default:
+			out.ByStatus[strconv.Itoa(code)] = n
+		}
+	}
+	return out
+}
+
+// counts are all statistics since the last reset.
 type counts struct {
-	Stats
-	cost    *big.Int
-	byModel map[string]*modelCounts
-	log     []*Logged
+	all         tally
+	byModel     map[string]*tally
+	peak        int64
+	first, last time.Time
+	log         []*record
+	bodies      map[uint64]int64
 }
 
-type modelCounts struct {
-	ModelStats
-	cost *big.Int
+type record struct {
+	Logged
+	cost money
 }
 
-func newCounts() counts {
-	return counts{Stats: Stats{ByStatus: make(map[string]int64)}, cost: new(big.Int), byModel: make(map[string]*modelCounts)}
+func newCounts() counts { return counts{byModel: make(map[string]*tally), bodies: make(map[uint64]int64)} }
+
+func (c *counts) model(name string) *tally {
+	t := c.byModel[name]
+	if t != nil {
+		return t
+	}
+	if len(c.byModel) >= maxModels {
+		name = otherModels
+		if t = c.byModel[name]; t != nil {
+			return t
+		}
+	}
+	t = new(tally)
+	c.byModel[name] = t
+	return t
 }
 
-func (c *counts) status(code int) { c.ByStatus[strconv.Itoa(code)]++ }
-
-func (c *counts) arrived(r *request, _ []byte, now time.Time, flight int64, detail bool) {
-	c.Requests++
-	c.PeakFlight = max(c.PeakFlight, flight)
-	m, ok := c.byModel[r.model]
-	if !ok {
-		m = &modelCounts{cost: new(big.Int)}
-		c.byModel[r.model] = m
-	}
-	m.Requests++
-	if detail {
-		c.log = append(c.log, &Logged{At: now, Hash: strconv.FormatUint(r.hash, 16), Model: r.model})
+// each calls change for the totals of all models and of one; model may be empty.
+func (c *counts) each(model string, change func(*tally)) {
+	change(&c.all)
+	if model != "" {
+		change(c.model(model))
 	}
 }
 
-// note changes the counts under the lock.
-func (s *Server) note(change func(*counts)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.stats)
-}
-
-// ended notes how a request ends, and charges it if an answer was generated.
-func (s *Server) ended(r *request, p plan, status int, generated bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := &s.stats
-	c.status(status)
-	if status == http.StatusTooManyRequests {
-		c.RateLimited++
+// arrived counts a request. r is nil if it could not be read.
+func (c *counts) arrived(r *request, now time.Time) {
+	if c.first.IsZero() {
+		c.first = now
 	}
-	if i := p.number - 1; i < int64(len(c.log)) {
-		now := time.Now()
-		c.log[i].Status, c.log[i].Ended = status, &now
-	}
-	if !generated || r.endpoint == "messages/count_tokens" {
-		return
-	}
-	price, ok := s.options.Prices[r.model]
-	if !ok {
-		price = s.options.DefaultPrice
-	}
-	cost := new(big.Int).Mul(big.NewInt(r.input), big.NewInt(price.Input))
-	cost.Add(cost, new(big.Int).Mul(big.NewInt(r.output), big.NewInt(price.Output)))
-	c.OK++
-	c.InputTokens += r.input
-	c.OutTokens += r.output
-	c.cost.Add(c.cost, cost)
-	if m, ok := c.byModel[r.model]; ok {
-		m.OK++
-		m.InputTokens += r.input
-		m.OutTokens += r.output
-		m.cost.Add(m.cost, cost)
+	c.last = now
+	c.all.requests++
+	if r != nil {
+		c.model(r.model).requests++
 	}
 }
 
@@ -121,29 +146,33 @@ func (s *Server) ended(r *request, p plan, status int, generated bool) {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := s.stats.Stats
-	out.InFlight = s.flight
-	out.CostPico, out.CostUSD = s.stats.cost.String(), dollars(s.stats.cost)
-	out.ByStatus = make(map[string]int64, len(s.stats.ByStatus))
-	for k, v := range s.stats.ByStatus {
-		out.ByStatus[k] = v
+	c := &s.counts
+	out := Stats{
+		Totals: c.all.totals(), InFlight: s.flight, PeakInFlight: c.peak, FirstAt: c.first, LastAt: c.last,
+		ByModel: make(map[string]Totals, len(c.byModel)),
 	}
-	out.ByModel = make(map[string]ModelStats, len(s.stats.byModel))
-	for name, m := range s.stats.byModel {
-		m.CostPico = m.cost.String()
-		out.ByModel[name] = m.ModelStats
+	for name, t := range c.byModel {
+		out.ByModel[name] = t.totals()
 	}
-	for _, l := range s.stats.log {
-		out.Log = append(out.Log, *l)
+	if len(c.log) == 0 {
+		return out
+	}
+	out.Distinct, out.Repeats = int64(len(c.bodies)), make(map[string]int64)
+	for hash, n := range c.bodies {
+		if n > 1 {
+			out.Repeats[hashText(hash)] = n
+		}
+	}
+	out.Log = make([]Logged, len(c.log))
+	for i, rec := range c.log {
+		out.Log[i] = rec.Logged
+		out.Log[i].CostPico = rec.cost.picoText()
 	}
 	return out
 }
 
-func (s *Server) serveStats(w http.ResponseWriter, req *http.Request) {
-	stats := s.Stats()
-	if req.URL.Query().Get("detail") == "" {
-		stats.Log = nil
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(stats)
+func hashText(h uint64) string {
+	const width = 16
+	s := strconv.FormatUint(h, 16)
+	return "0000000000000000"[:width-len(s)] + s
 }

@@ -1,84 +1,181 @@
 package simulate
 
-import (
-	"fmt"
-	"net/http"
-	"strings"
-)
-
-// streamed writes the answer as server-sent events, as each API frames them.
-func (s *Server) streamed(w http.ResponseWriter, req *http.Request, r *request, p plan) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	flush := http.NewResponseController(w).Flush
-	send := func(event, data string) bool {
-		if event != "" {
-			event = "event: " + event + "\n"
-		}
-		_, err := fmt.Fprintf(w, "%sdata: %s\n\n", event, data)
-		return err == nil && flush() == nil && req.Context().Err() == nil
-	}
-	for _, e := range r.events(p) {
-		if !send(e[0], e[1]) {
-			return
-		}
-	}
-	s.note(func(c *counts) { c.Answered++ })
+// streamed is an answer as server-sent events: the text, and where each event ends.
+type streamed struct {
+	b    []byte
+	ends []int
+	seq  int64 // responses
 }
 
-// events returns the event names and data of a streamed answer.
-func (r *request) events(p plan) [][2]string {
-	text := strings.SplitAfter(string(r.text(r.output/r.n)), " ")
-	var out [][2]string
-	switch r.endpoint {
-	case "messages":
-		reason := "end_turn"
-		if r.cut {
-			reason = "max_tokens"
-		}
-		out = append(out,
-			[2]string{"message_start", fmt.Sprintf(`{"type":"message_start","message":{"id":"msg_%x","type":"message","role":"assistant","model":%q,"content":[],"stop_reason":null,"usage":{"input_tokens":%d,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}}`, r.hash, r.model, r.input)},
-			[2]string{"content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`})
-		for _, word := range text {
-			out = append(out, [2]string{"content_block_delta", fmt.Sprintf(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":%q}}`, word)})
-		}
-		return append(out,
-			[2]string{"content_block_stop", `{"type":"content_block_stop","index":0}`},
-			[2]string{"message_delta", fmt.Sprintf(`{"type":"message_delta","delta":{"stop_reason":%q,"stop_sequence":null},"usage":{"output_tokens":%d}}`, reason, r.output)},
-			[2]string{"message_stop", `{"type":"message_stop"}`})
-	case "responses":
-		for _, word := range text {
-			out = append(out, [2]string{"response.output_text.delta", fmt.Sprintf(`{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":%q}`, word)})
-		}
-		kind := "response.completed"
-		if r.cut {
-			kind = "response.incomplete"
-		}
-		return append(out, [2]string{kind, fmt.Sprintf(`{"type":%q,"response":%s}`, kind, r.answer(nil, p.created, !p.step.NoUsage))})
+// event adds one; data is appended by write.
+func (s *streamed) event(name string, write func([]byte) []byte) {
+	if name != "" {
+		s.b = append(append(append(s.b, "event: "...), name...), '\n')
 	}
-	reason := "stop"
-	if r.cut {
-		reason = "length"
-	}
-	for i := range r.n {
-		for _, word := range text {
-			choice := fmt.Sprintf(`{"index":%d,"delta":{"content":%q},"finish_reason":null}`, i, word)
-			if r.endpoint == "completions" {
-				choice = fmt.Sprintf(`{"index":%d,"text":%q,"finish_reason":null}`, i, word)
+	s.b = append(write(append(s.b, "data: "...)), "\n\n"...)
+	s.ends = append(s.ends, len(s.b))
+}
+
+// wordsPerEvent is how much text an event brings.
+const wordsPerEvent = 3
+
+// pieces calls yield with the text of answer number i bit by bit, as it stands within a JSON string.
+func (r *reply) pieces(i int64, yield func(piece []byte)) {
+	all := r.content(nil, i)
+	for len(all) > 0 {
+		end, words := 0, 0
+		for ; end < len(all) && words < wordsPerEvent; end++ {
+			if all[end] == ' ' {
+				words++
 			}
-			out = append(out, [2]string{"", r.chunk(p, choice, "null")})
 		}
-		end := fmt.Sprintf(`{"index":%d,"delta":{},"finish_reason":%q}`, i, reason)
-		if r.endpoint == "completions" {
-			end = fmt.Sprintf(`{"index":%d,"text":"","finish_reason":%q}`, i, reason)
-		}
-		out = append(out, [2]string{"", r.chunk(p, end, "null")})
+		yield(all[:end])
+		all = all[end:]
 	}
-	if r.wantUsage && !p.step.NoUsage {
-		out = append(out, [2]string{"", r.chunk(p, "", string(r.usage()))})
-	}
-	return append(out, [2]string{"", "[DONE]"})
 }
 
-func (r *request) chunk(p plan, choice, usage string) string {
-	return fmt.Sprintf(`{"id":"chatcmpl-%x","object":"chat.completion.chunk","created":%d,"model":%q,"choices":[%s],"usage":%s}`, r.hash, p.created, r.model, choice, usage)
+// stream returns the answer as events, framed as each endpoint does.
+func (r *reply) stream(s *streamed) {
+	switch r.endpoint {
+	case messages:
+		r.streamMessage(s)
+	case responses:
+		r.streamResponse(s)
+	default:
+		r.streamChoices(s)
+	}
+}
+
+func (r *reply) streamChoices(s *streamed) {
+	object, prefix := "chat.completion.chunk", "chatcmpl-"
+	if r.endpoint == completions {
+		object, prefix = "text_completion", "cmpl-"
+	}
+	chunk := func(choices, usage func([]byte) []byte) {
+		s.event("", func(b []byte) []byte {
+			b = append(r.id(append(b, `{"id":"`...), prefix), `","object":"`...)
+			b = num(append(b, object...), `","created":`, r.created)
+			b = str(append(b, `,"model":`...), answers(r.model))
+			b = r.fingerprint(append(b, `,"service_tier":"default"`...))
+			b = append(choices(append(b, `,"choices":[`...)), ']')
+			if r.wantUsage && !r.noUsage {
+				b = usage(append(b, `,"usage":`...))
+			}
+			return append(b, '}')
+		})
+	}
+	null := func(b []byte) []byte { return append(b, "null"...) }
+	choice := func(i int64, delta func([]byte) []byte, finish string) {
+		chunk(func(b []byte) []byte {
+			b = append(delta(append(num(b, `{"index":`, i), ',')), `,"logprobs":null,"finish_reason":`...)
+			if finish == "" {
+				return append(b, `null}`...)
+			}
+			return append(append(append(b, '"'), finish...), `"}`...)
+		}, null)
+	}
+	plain := r.endpoint == completions
+	for i := range r.n * r.prompts {
+		if !plain {
+			choice(i, func(b []byte) []byte { return append(b, `"delta":{"role":"assistant","content":"","refusal":null}`...) }, "")
+		}
+		r.pieces(i, func(piece []byte) {
+			choice(i, func(b []byte) []byte {
+				if plain {
+					return append(append(append(b, `"text":"`...), piece...), '"')
+				}
+				return append(append(append(b, `"delta":{"content":"`...), piece...), `"}`...)
+			}, "")
+		})
+		choice(i, func(b []byte) []byte {
+			if plain {
+				return append(b, `"text":""`...)
+			}
+			return append(b, `"delta":{}`...)
+		}, r.finish())
+	}
+	if r.wantUsage && !r.noUsage {
+		chunk(func(b []byte) []byte { return b }, r.usage)
+	}
+	s.event("", func(b []byte) []byte { return append(b, "[DONE]"...) })
+}
+
+func (r *reply) streamMessage(s *streamed) {
+	s.event("message_start", func(b []byte) []byte {
+		b = append(r.id(append(b, `{"type":"message_start","message":{"id":"`...), "msg_01"), `","type":"message","role":"assistant","model":`...)
+		b = append(str(b, answers(r.model)), `,"content":[],"stop_reason":null,"stop_sequence":null`...)
+		if !r.noUsage {
+			b = r.messageUsage(append(b, `,"usage":`...), min(1, r.use.output))
+		}
+		return append(b, "}}"...)
+	})
+	fixed := func(name, data string) { s.event(name, func(b []byte) []byte { return append(b, data...) }) }
+	fixed("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`)
+	fixed("ping", `{"type":"ping"}`)
+	r.pieces(0, func(piece []byte) {
+		s.event("content_block_delta", func(b []byte) []byte {
+			b = append(b, `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`...)
+			return append(append(b, piece...), `"}}`...)
+		})
+	})
+	fixed("content_block_stop", `{"type":"content_block_stop","index":0}`)
+	s.event("message_delta", func(b []byte) []byte {
+		b = append(append(b, `{"type":"message_delta","delta":{"stop_reason":"`...), r.stopReason()...)
+		b = append(b, `","stop_sequence":null}`...)
+		if !r.noUsage { // cumulative: it replaces what message_start said
+			b = num(b, `,"usage":{"input_tokens":`, r.use.input)
+			b = num(b, `,"cache_creation_input_tokens":`, r.use.cacheWrite)
+			b = num(b, `,"cache_read_input_tokens":`, r.use.cacheRead)
+			b = append(num(b, `,"output_tokens":`, r.use.output), '}')
+		}
+		return append(b, '}')
+	})
+	fixed("message_stop", `{"type":"message_stop"}`)
+}
+
+func (r *reply) streamResponse(s *streamed) {
+	event := func(name string, rest func([]byte) []byte) {
+		s.event(name, func(b []byte) []byte {
+			b = append(append(append(b, `{"type":"`...), name...), '"')
+			b = num(b, `,"sequence_number":`, s.seq)
+			s.seq++
+			return append(rest(b), '}')
+		})
+	}
+	whole := func(status string) func([]byte) []byte {
+		return func(b []byte) []byte { return r.response(append(b, `,"response":`...), status) }
+	}
+	var index int64
+	if r.reasoning > 0 {
+		index = 1
+	}
+	place := func(b []byte, part bool) []byte {
+		b = num(b, `,"output_index":`, index)
+		if part {
+			b = append(r.id(append(b, `,"content_index":0,"item_id":"`...), "msg_"), '"')
+		}
+		return b
+	}
+	event("response.created", whole("in_progress"))
+	event("response.in_progress", whole("in_progress"))
+	if r.reasoning > 0 {
+		for _, name := range [...]string{"response.output_item.added", "response.output_item.done"} {
+			event(name, func(b []byte) []byte {
+				return append(r.id(append(b, `,"output_index":0,"item":{"id":"`...), "rs_"), `","type":"reasoning","summary":[]}`...)
+			})
+		}
+	}
+	event("response.output_item.added", func(b []byte) []byte { return r.outputItem(append(place(b, false), `,"item":`...), "in_progress") })
+	event("response.content_part.added", func(b []byte) []byte { return r.outputPart(append(place(b, true), `,"part":`...), false) })
+	r.pieces(0, func(piece []byte) {
+		event("response.output_text.delta", func(b []byte) []byte {
+			return append(append(append(place(b, true), `,"logprobs":[],"delta":"`...), piece...), '"')
+		})
+	})
+	event("response.output_text.done", func(b []byte) []byte {
+		return append(r.content(append(place(b, true), `,"logprobs":[],"text":"`...), 0), '"')
+	})
+	event("response.content_part.done", func(b []byte) []byte { return r.outputPart(append(place(b, true), `,"part":`...), true) })
+	event("response.output_item.done", func(b []byte) []byte { return r.outputItem(append(place(b, false), `,"item":`...), r.status()) })
+	event("response."+r.status(), whole(r.status()))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/money"
 )
 
-// ErrCancelled: the job was cancelled; it takes no more work.
+// ErrCancelled means that the job was cancelled; it takes no more work.
 var ErrCancelled = errors.New("store: job is cancelled")
 
 // BusyError says that a batch has a runner that may be alive.

@@ -269,7 +269,6 @@ func (t *tx) discard(j row) error {
 
 // emptyTrash deletes what removed jobs left, some thousand rows at a time.
 func (s *Store) emptyTrash(ctx context.Context) error {
-	const chunk = 5000
 	var lastCall int64
 	for {
 		left := false
@@ -286,12 +285,12 @@ func (s *Store) emptyTrash(ctx context.Context) error {
 			left = true
 			from, to := itemID(num, 0), itemID(num+1, 0)
 			for _, q := range []string{qTrashResults, qTrashBodies, qTrashItems} {
-				if n, err := t.exec(q, from, to, chunk); err != nil || n > 0 {
+				if n, err := t.exec(q, from, to, s.chunk); err != nil || n > 0 {
 					return err
 				}
 			}
 			seen := false
-			err = each(t, qTrashCalls, []any{job, lastCall, limit, chunk}, func(rows *sql.Rows) error {
+			err = each(t, qTrashCalls, []any{job, lastCall, limit, s.chunk}, func(rows *sql.Rows) error {
 				seen = true
 				var id int64
 				err := rows.Scan(&id)

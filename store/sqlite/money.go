@@ -203,6 +203,7 @@ func (t *tx) complete(owner, job int64, c *store.Completion) (bool, error) {
 		if c.Tried {
 			tried = 1
 		}
+	default: // done
 	}
 	id := itemID(job, c.Seq)
 	n, err := t.exec(qItemEnd, to, tried, notBefore, id, owner, c.Attempt)

@@ -36,6 +36,7 @@ type Store struct {
 	owners      string // folder of lock files and journals
 	info        os.FileInfo
 	busyTimeout time.Duration
+	chunk       int // how many rows of a removed job are deleted at a time
 
 	read  *sql.DB
 	write *sql.DB
@@ -77,7 +78,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		}
 	}
 	s := &Store{
-		path: place, owners: place + "-owners", busyTimeout: o.BusyTimeout, writer: make(chan struct{}, 1),
+		path: place, owners: place + "-owners", busyTimeout: o.BusyTimeout, chunk: 5000, writer: make(chan struct{}, 1),
 		stmts: map[string]*sql.Stmt{}, nums: map[store.OwnerID]int64{}, known: map[store.CounterID]struct{}{},
 	}
 	s.missing.since = map[store.OwnerID]time.Time{}
@@ -191,11 +192,11 @@ func resolve(path string) (string, error) {
 		return "", fmt.Errorf("database %q: its folder cannot be made: %w", path, err)
 	}
 	if _, err := os.Lstat(full); err == nil {
-		real, err := filepath.EvalSymlinks(full)
+		target, err := filepath.EvalSymlinks(full)
 		if err != nil {
 			return "", fmt.Errorf("database %q: %w", path, err)
 		}
-		full = real
+		full = target
 	} else {
 		dir, err := filepath.EvalSymlinks(filepath.Dir(full))
 		if err != nil {

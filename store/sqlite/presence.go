@@ -51,6 +51,7 @@ func (s *Store) Announce(ctx context.Context, id store.OwnerID) (release func() 
 	if !ok {
 		return nil, fmt.Errorf("store: owner %s lives already", id)
 	}
+	ctx = context.WithoutCancel(ctx) // release comes after the caller's context, as a rule
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -62,7 +63,7 @@ func (s *Store) Announce(ctx context.Context, id store.OwnerID) (release func() 
 			close(stop)
 			<-stopped
 			err = lock.Unlock()
-			if s.gone(id) {
+			if s.gone(ctx, id) {
 				err = errors.Join(err, s.Forget(id))
 			}
 		})
@@ -116,8 +117,8 @@ func same(l *flock.Flock) bool {
 }
 
 // gone reports whether an owner has left for good, so that nothing of it is needed.
-func (s *Store) gone(id store.OwnerID) bool {
-	o, err := s.Owner(context.Background(), id)
+func (s *Store) gone(ctx context.Context, id store.OwnerID) bool {
+	o, err := s.Owner(ctx, id)
 	return isNotFound(err) || (err == nil && o.State == store.OwnerGone)
 }
 

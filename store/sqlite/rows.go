@@ -34,7 +34,9 @@ func (i instant) Scan(v any) error {
 
 func scanCounter(rows *sql.Rows, more ...any) (c protocol.Counter, err error) {
 	err = rows.Scan(append([]any{
-		&c.ID, &c.Account, instant{&c.Window}, &c.Limit.Dollars, &c.Limit.Pico, &c.Closed,
+		&c.ID, &c.Account,
+		instant{&c.Window},
+		&c.Limit.Dollars, &c.Limit.Pico, &c.Closed,
 		&c.Committed.Dollars, &c.Committed.Pico, &c.Spent.Dollars, &c.Spent.Pico, &c.Doubt.Dollars, &c.Doubt.Pico,
 		instant{&c.WantedUntil},
 	}, more...)...)

@@ -51,7 +51,7 @@ type snapshot struct {
 }
 
 func (r snapshot) query(q string, args ...any) (*sql.Rows, error) {
-	return r.tx.QueryContext(r.ctx, q, args...) //nolint:rowserrcheck // each looks
+	return r.tx.QueryContext(r.ctx, q, args...)
 }
 
 // view runs f on one snapshot. It does not wait for writers, and it is short: an open snapshot keeps the log from
@@ -91,16 +91,16 @@ func (t *tx) stmt(q string) (*sql.Stmt, error) {
 }
 
 func (t *tx) query(q string, args ...any) (*sql.Rows, error) {
-	st, err := t.stmt(q)
+	st, err := t.stmt(q) //nolint:sqlclosecheck // kept for the next transaction; Store.Close closes it
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(t.ctx, args...) //nolint:rowserrcheck // each looks
+	return st.QueryContext(t.ctx, args...)
 }
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(q string, args ...any) (int64, error) {
-	st, err := t.stmt(q)
+	st, err := t.stmt(q) //nolint:sqlclosecheck // kept for the next transaction; Store.Close closes it
 	if err != nil {
 		return 0, err
 	}
@@ -147,7 +147,7 @@ func (s *Store) update(ctx context.Context, f func(t *tx) error) error {
 		return wrap(ctx, err)
 	}
 	if _, err := t.exec("COMMIT"); err != nil {
-		return wrap(t.ctx, err)
+		return wrap(t.ctx, err) //nolint:contextcheck // the caller's context has no say in a commit
 	}
 	done = true
 	return nil

@@ -1,9 +1,8 @@
 package storetest
 
 import (
-	"time"
-
 	"testing"
+	"time"
 
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"

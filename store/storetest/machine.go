@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -14,14 +15,20 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
-// machineTime is how long the machine looks for a fault. A failing sequence is shrunk however long that takes.
-const machineTime = 4 * time.Second
+// machineTime is how long the machine looks for a fault. A failing sequence is shrunk however long that takes. With
+// AUREA_SOAK set it looks longer.
+func machineTime() time.Duration {
+	if os.Getenv("AUREA_SOAK") != "" {
+		return 2 * time.Minute
+	}
+	return 3 * time.Second
+}
 
 // testMachine runs random sequences of everything owners do against the model.
 func testMachine(t *testing.T, open func(t testing.TB) store.Store) {
-	start, failing := time.Now(), false
+	start, limit, failing := time.Now(), machineTime(), false
 	run := func(r *rapid.T) {
-		if !failing && time.Since(start) > machineTime {
+		if !failing && time.Since(start) > limit {
 			return
 		}
 		passed := false
@@ -50,7 +57,7 @@ func testMachine(t *testing.T, open func(t testing.TB) store.Store) {
 		m.quiet(r)
 		passed = true
 	}
-	for time.Since(start) < machineTime && !t.Failed() {
+	for time.Since(start) < limit && !t.Failed() {
 		rapid.Check(t, run)
 	}
 }
