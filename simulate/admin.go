@@ -82,8 +82,8 @@ func refuseAdmin(w http.ResponseWriter, status int, err error) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
 }
 
-// models serves the list of models and single ones, as Anthropic does to a request with its version header, else as OpenAI does.
-func (s *Server) models(w http.ResponseWriter, req *http.Request) {
+// listModels serves the list of models and single ones, as Anthropic does to a request with its version header, else as OpenAI does.
+func (s *Server) listModels(w http.ResponseWriter, req *http.Request) {
 	o := s.Options()
 	anthropic := req.Header.Get("Anthropic-Version") != ""
 	e := chat

@@ -32,7 +32,9 @@ func hex16(b []byte, h uint64) []byte {
 	return b
 }
 
-func num(b []byte, before string, n int64) []byte { return strconv.AppendInt(append(b, before...), n, 10) }
+func num(b []byte, before string, n int64) []byte {
+	return strconv.AppendInt(append(b, before...), n, 10)
+}
 
 // str appends a JSON string.
 func str(b []byte, s string) []byte {

@@ -11,8 +11,10 @@ import (
 
 // Options say how the provider behaves. The zero value answers at once, has no limits and never fails.
 type Options struct {
-	// Limits are those of every model; PerModel has those that differ. Each model is judged by itself.
-	Limits
+	// RPM limits requests per minute and model, TPM tokens (input and output together, as Count has it), InputTPM and OutputTPM tokens of either
+	// direction. Each model is judged by itself. 0 is no limit.
+	RPM, TPM, InputTPM, OutputTPM int64
+	// PerModel has the limits of models that differ, all four together.
 	PerModel map[string]Limits
 	// Concurrency is how many requests may be under way, over all models. Default: no limit.
 	Concurrency int64
@@ -101,7 +103,7 @@ func (o Options) Validate() error {
 			want(n >= 0 && n <= maxLimit, "limit %d%s: want 0 to %d per minute", n, of, int64(maxLimit))
 		}
 	}
-	limits("", o.Limits)
+	limits("", Limits{o.RPM, o.TPM, o.InputTPM, o.OutputTPM})
 	for name, l := range o.PerModel {
 		limits(" of "+name, l)
 	}
@@ -152,7 +154,7 @@ func (o *Options) limits(model string) Limits {
 	if l, ok := o.PerModel[model]; ok {
 		return l
 	}
-	return o.Limits
+	return Limits{o.RPM, o.TPM, o.InputTPM, o.OutputTPM}
 }
 
 func (o *Options) price(model string) Price {
@@ -195,7 +197,7 @@ type optionsJSON struct {
 // MarshalJSON leaves the keys out.
 func (o Options) MarshalJSON() ([]byte, error) {
 	w := optionsJSON{
-		o.Limits, o.PerModel, o.Concurrency, o.Algo, o.BucketFraction, duration(o.Window), duration(o.TokenWindow), o.Count, o.Refund, o.CountRefused,
+		Limits{o.RPM, o.TPM, o.InputTPM, o.OutputTPM}, o.PerModel, o.Concurrency, o.Algo, o.BucketFraction, duration(o.Window), duration(o.TokenWindow), o.Count, o.Refund, o.CountRefused,
 		o.Headers, duration(o.Latency), duration(o.LatencyJitter), duration(o.EventDelay), o.Fail, o.Seed, o.StopOnHangup, o.Output, o.Caching, nil,
 		o.DefaultPrice.wire(), o.Models, o.Detail,
 	}
@@ -232,7 +234,7 @@ func (o *Options) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	next := Options{
-		w.Limits, w.PerModel, w.Concurrency, w.Algo, w.BucketFraction, time.Duration(w.Window), time.Duration(w.TokenWindow), w.Count, w.Refund,
+		w.RPM, w.TPM, w.InputTPM, w.OutputTPM, w.PerModel, w.Concurrency, w.Algo, w.BucketFraction, time.Duration(w.Window), time.Duration(w.TokenWindow), w.Count, w.Refund,
 		w.CountRefused, w.Headers, time.Duration(w.Latency), time.Duration(w.LatencyJitter), time.Duration(w.EventDelay), w.Fail, w.Seed,
 		w.StopOnHangup, w.Output, w.Caching, nil, Price{}, w.Models, o.Keys, w.Detail,
 	}

@@ -244,7 +244,9 @@ func (r *request) readShape(f *fields) (each int64, p *problem) {
 	if f.cap != nil || r.endpoint == completions {
 		r.cap = each * answers * r.prompts
 	}
-	r.use.output = answers * r.prompts // times the length, in write
+	if r.endpoint != embeddings && r.endpoint != countTokens {
+		r.use.output = answers * r.prompts // times the length, in write
+	}
 	return each, p
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -163,7 +164,9 @@ func (o *Options) failure(n int64) (Step, bool) {
 	x = mix(x)
 	switch x % 8 {
 	case 0, 1, 2:
-		return Step{Status: http.StatusTooManyRequests, Headers: map[string]string{"Retry-After": "1"}}, true
+		return Step{Status: http.StatusTooManyRequests, Headers: map[string]string{
+			"Retry-After": "1", "Retry-After-Ms": strconv.FormatUint(200+x>>8%700, 10),
+		}}, true
 	case 3, 4, 5:
 		return Step{Status: http.StatusServiceUnavailable}, true
 	case 6:

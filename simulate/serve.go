@@ -25,7 +25,7 @@ func (x *exchange) serve() {
 		return
 	}
 	st := &x.step
-	if !x.pause(x.wait) {
+	if !x.pause(x.delay) {
 		// The client is gone. A provider that does not notice goes on generating.
 		x.end(ending{billed: !x.stopOnHang && !st.fails() && st.billed(http.StatusOK), output: x.r.use.output})
 		return
@@ -78,10 +78,10 @@ func (x *exchange) limited() {
 			x.r.model, dimension[x.dim].words, x.account.limits[x.dim])
 	default:
 		p.message = fmt.Sprintf("Rate limit reached for %s on %s: Limit %d. Please try again in %v.",
-			x.r.model, dimension[x.dim].words, x.account.limits[x.dim], ceil(x.verdict.wait, time.Millisecond))
+			x.r.model, dimension[x.dim].words, x.account.limits[x.dim], ceil(x.wait, time.Millisecond))
 	}
 	if x.wantsHeaders() && !x.tooBig {
-		retryAfter(h, anthropic, x.verdict.wait)
+		retryAfter(h, anthropic, x.wait)
 	}
 	p.write(x.w, anthropic)
 }

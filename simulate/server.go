@@ -87,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case path == "/stats" || strings.HasPrefix(path, "/sim/"):
 		s.admin(w, req)
 	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
-		s.models(w, req)
+		s.listModels(w, req)
 	default:
 		s.refuse(w, strings.HasPrefix(path, "/v1/messages"), notServed(req))
 	}
@@ -195,12 +195,12 @@ func authorize(req *http.Request, e endpoint, o *Options) (string, *problem) {
 
 // exchange is one call from its arrival to its end.
 type exchange struct {
-	s    *Server
-	w    http.ResponseWriter
-	req  *http.Request
-	r    *request
-	step Step
-	wait time.Duration // before the answer
+	s     *Server
+	w     http.ResponseWriter
+	req   *http.Request
+	r     *request
+	step  Step
+	delay time.Duration // before the answer
 	verdict
 	now        time.Time
 	life       int
@@ -242,10 +242,10 @@ func (x *exchange) arrive(body []byte) {
 	if x.step, scripted = s.next(r, body); !scripted {
 		x.step, _ = o.failure(s.number)
 	}
-	x.wait = o.Latency + x.step.Delay
+	x.delay = o.Latency + x.step.Delay
 	if o.LatencyJitter > 0 {
 		share := unit(mix(uint64(o.Seed) ^ mix(uint64(s.number)))) //nolint:gosec // any bits will do
-		x.wait += time.Duration(share * float64(o.LatencyJitter))
+		x.delay += time.Duration(share * float64(o.LatencyJitter))
 	}
 	if n := x.step.InputTokens; n != nil {
 		r.use.input, r.use.cacheRead, r.use.cacheWrite = *n, 0, 0
@@ -368,4 +368,3 @@ func (x *exchange) pause(d time.Duration) bool {
 
 // contentLength sets the length of the body.
 func contentLength(h http.Header, n int) { h["Content-Length"] = []string{strconv.Itoa(n)} }
-

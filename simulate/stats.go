@@ -104,7 +104,9 @@ type record struct {
 	cost money
 }
 
-func newCounts() counts { return counts{byModel: make(map[string]*tally), bodies: make(map[uint64]int64)} }
+func newCounts() counts {
+	return counts{byModel: make(map[string]*tally), bodies: make(map[uint64]int64)}
+}
 
 func (c *counts) model(name string) *tally {
 	t := c.byModel[name]
