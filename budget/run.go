@@ -123,6 +123,7 @@ func (t *Tracker) settle(r *run) bool {
 	t.mu.Lock()
 	ends := slices.Clone(r.pending)
 	last := r.open == 0
+	sent := r.sentHolds()
 	t.mu.Unlock()
 	if len(ends) == 0 && !last {
 		return true
@@ -132,7 +133,7 @@ func (t *Tracker) settle(r *run) bool {
 	defer cancel()
 	for len(ends) > 0 {
 		part := ends[:min(len(ends), r.limit)]
-		pm := store.PostMortem{Owner: r.id, Now: t.o.Now()}
+		pm := store.PostMortem{Owner: r.id, Now: t.o.Now(), Sent: sent}
 		for _, e := range part {
 			pm.Entries = append(pm.Entries, e.entry)
 		}
@@ -189,6 +190,17 @@ func (t *Tracker) settle(r *run) bool {
 	return true
 }
 
+// sentHolds returns the holds that are on the wire. Under Tracker.mu.
+func (r *run) sentHolds() []store.OpenHold {
+	var sent []store.OpenHold
+	for h := r.holds; h != nil; h = h.next {
+		if h.sent.Load() {
+			sent = append(sent, h.open())
+		}
+	}
+	return sent
+}
+
 // tidy writes the journal anew, with only what is open or not yet in the store, when it has grown. Under Tracker.mu, which it lets
 // go for a moment.
 func (t *Tracker) tidy(r *run) {
@@ -199,7 +211,7 @@ func (t *Tracker) tidy(r *run) {
 	r.gate.Lock()
 	t.mu.Lock()
 	err := r.journal.renew(func(put func(kind byte, id uint64, payload []byte)) {
-		for h := r.holds; h != nil; h = h.next {
+		for h := r.holds; h != nil; h = h.next { // with their numbers, which the end of each will name
 			if h.sent.Load() {
 				put(recordSent, h.id, appendOpen(nil, h.open()))
 			}

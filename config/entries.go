@@ -61,9 +61,9 @@ func (r *reader) models(v value, c *Config) {
 		m := Model{Key: name}
 		r.mapping(v, modelFields(&m))
 		if len(m.Route) > 0 {
-			for other, set := range map[string]bool{"provider": m.Provider != "", "upstream": m.Upstream != ""} {
-				if set {
-					at := v.key + "." + other
+			for _, beside := range []struct{ key, value string }{{"provider", m.Provider}, {"upstream", m.Upstream}} {
+				if beside.value != "" {
+					at := v.key + "." + beside.key
 					r.fail(value{key: at, line: r.lines[at]}, "stands beside route, which names provider and model itself", "keep one of the two")
 				}
 			}
