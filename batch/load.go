@@ -131,7 +131,7 @@ func (l *loader) loaded(ctx context.Context, err error) (Loaded, error) {
 
 // unchanged reports whether src is byte for byte what the job was accepted with. Only a file can be read twice.
 func (l *loader) unchanged(src io.Reader) (bool, error) {
-	file, ok := src.(io.ReadSeeker)
+	file, start, ok := rereadable(src)
 	if !ok || !l.before {
 		return false, nil
 	}
@@ -140,8 +140,18 @@ func (l *loader) unchanged(src io.Reader) (bool, error) {
 	if _, err := io.Copy(sum, file); err != nil {
 		return false, err
 	}
-	_, err := file.Seek(0, io.SeekStart)
+	_, err := file.Seek(start, io.SeekStart)
 	return hex.EncodeToString(sum.Sum(nil)) == l.job.Fingerprint, err
+}
+
+// rereadable returns src as something that can be read again from where it stands. A pipe has the method for it but cannot.
+func rereadable(src io.Reader) (file io.ReadSeeker, start int64, ok bool) {
+	file, ok = src.(io.ReadSeeker)
+	if !ok {
+		return nil, 0, false
+	}
+	start, err := file.Seek(0, io.SeekCurrent)
+	return file, start, err == nil
 }
 
 // prepare clears what an earlier load left that never came to its end, and looks through a file that is to be added to an accepted job before anything
@@ -150,12 +160,12 @@ func (l *loader) prepare(ctx context.Context, src io.Reader) error {
 	if !l.before {
 		return l.st.DropItems(ctx, l.job.ID)
 	}
-	counts, err := l.st.CountItems(ctx, l.job.ID)
+	last, err := l.st.LastItem(ctx, l.job.ID)
 	if err != nil {
 		return err
 	}
-	l.seq, l.start = counts.Total(), counts.Total()
-	file, ok := src.(io.ReadSeeker)
+	l.seq, l.start = last, last
+	file, start, ok := rereadable(src)
 	if !ok {
 		return nil
 	}
@@ -165,7 +175,7 @@ func (l *loader) prepare(ctx context.Context, src io.Reader) error {
 	if err := dry.read(ctx, src, func(context.Context) error { return nil }); err != nil {
 		return err
 	}
-	_, err = file.Seek(0, io.SeekStart)
+	_, err = file.Seek(start, io.SeekStart)
 	return err
 }
 
@@ -259,31 +269,44 @@ func (l *loader) line(line []byte, n int, err error) *LineError {
 }
 
 // add writes the pending items. One that this load has added before is a line that repeats an id.
-func (l *loader) add(ctx context.Context) error {
-	known, err := l.st.AddItems(ctx, l.job.ID, l.pending)
+func (l *loader) add(ctx context.Context) error { return l.addRange(ctx, 0, len(l.pending)) }
+
+// addRange adds a part of the pending items. The store says which id is in conflict but not on which line; halving the part finds it.
+func (l *loader) addRange(ctx context.Context, from, to int) error {
+	known, err := l.st.AddItems(ctx, l.job.ID, l.pending[from:to])
 	var conflict *store.ConflictError
-	if errors.As(err, &conflict) && !l.before {
-		for i, item := range l.pending {
-			if item.CustomID == conflict.CustomID {
-				return &InputError{Bad: []*LineError{{Line: l.lines[i], Err: fmt.Errorf("repeats the id %q of an earlier line", conflict.CustomID)}}}
-			}
+	switch {
+	case errors.As(err, &conflict) && !l.before && to-from == 1:
+		return l.repeated(from)
+	case errors.As(err, &conflict) && !l.before:
+		half := (from + to) / 2
+		if err := l.addRange(ctx, from, half); err != nil {
+			return err
 		}
-	}
-	if err != nil {
+		return l.addRange(ctx, half, to)
+	case err != nil:
 		return err
 	}
-	l.added += int64(len(l.pending) - len(known))
+	l.added += int64(to - from - len(known))
 	for _, k := range known {
 		if k.Seq > l.start {
-			bad := &LineError{Line: l.lines[k.Index], Err: fmt.Errorf("repeats the id %q of an earlier line", l.pending[k.Index].CustomID)}
-			if !l.o.SkipBad {
-				return &InputError{Bad: []*LineError{bad}}
-			}
-			l.bad++
-			if l.o.OnBad != nil {
-				l.o.OnBad(bad)
+			if err := l.repeated(from + k.Index); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// repeated refuses or skips the line of a pending item whose id an earlier line has.
+func (l *loader) repeated(index int) error {
+	bad := &LineError{Line: l.lines[index], Err: fmt.Errorf("repeats the id %q of an earlier line", l.pending[index].CustomID)}
+	if !l.o.SkipBad {
+		return &InputError{Bad: []*LineError{bad}}
+	}
+	l.bad++
+	if l.o.OnBad != nil {
+		l.o.OnBad(bad)
 	}
 	return nil
 }

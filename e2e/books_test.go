@@ -79,8 +79,8 @@ func (h *house) show(name string) job {
 	if children := name == "parent"; byModel.Cmp(&j.Spent.Int) != 0 && !children { // a parent spends what its children spend, too
 		h.tb.Errorf("job %s: the models' costs make %s, spent is %s", name, byModel, &j.Spent.Int)
 	}
-	if left := sum(&j.Spent.Int, &j.Held.Int, &j.Unconfirmed.Int, &j.Remaining.Int); left.Cmp(&j.Limit.Int) != 0 && j.Remaining.Sign() > 0 {
-		h.tb.Errorf("job %s: spent %s, held %s, unconfirmed %s and remaining %s do not make the limit %s", name, &j.Spent.Int, &j.Held.Int, &j.Unconfirmed.Int, &j.Remaining.Int, &j.Limit.Int)
+	if left := sum(&j.Spent.Int, &j.Unconfirmed.Int, &j.Remaining.Int); left.Cmp(&j.Limit.Int) != 0 && j.Remaining.Sign() > 0 {
+		h.tb.Errorf("job %s: spent %s, unconfirmed %s and remaining %s do not make the limit %s", name, &j.Spent.Int, &j.Unconfirmed.Int, &j.Remaining.Int, &j.Limit.Int)
 	}
 	return j
 }

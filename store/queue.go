@@ -171,6 +171,8 @@ type Queue interface {
 	NextDue(ctx context.Context, job, lane string) (due time.Time, ok bool, err error)
 	// CountItems counts a batch's items.
 	CountItems(ctx context.Context, job string) (ItemCounts, error)
+	// LastItem returns the highest Seq of a batch's items, 0 if it has none. It may be above their number: known items leave gaps.
+	LastItem(ctx context.Context, job string) (int64, error)
 	// ResetItems makes failed or truncated items pending again with no tries; the old result goes.
 	ResetItems(ctx context.Context, job string, f ResetFilter) (int, error)
 	// Results returns results of done (or, failed=true, failed) items in input order after a sequence number.

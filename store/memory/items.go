@@ -313,6 +313,22 @@ func (s *Store) CountItems(ctx context.Context, id string) (_ store.ItemCounts, 
 	return j.counts, nil
 }
 
+// LastItem implements [store.Queue].
+func (s *Store) LastItem(ctx context.Context, id string) (seq int64, err error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer s.end(&err)
+	j, err := s.job(id)
+	if err != nil {
+		return 0, err
+	}
+	for n := range j.bySeq {
+		seq = max(seq, n)
+	}
+	return seq, nil
+}
+
 // ResetItems implements [store.Queue].
 func (s *Store) ResetItems(ctx context.Context, id string, f store.ResetFilter) (n int, err error) {
 	if err := s.begin(ctx); err != nil {

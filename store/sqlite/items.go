@@ -277,6 +277,23 @@ func (s *Store) CountItems(ctx context.Context, job string) (store.ItemCounts, e
 	return j.counts, err
 }
 
+// LastItem implements [store.Queue].
+func (s *Store) LastItem(ctx context.Context, job string) (seq int64, err error) {
+	err = s.view(ctx, func(r snapshot) error {
+		j, err := jobOf(r, job)
+		if err != nil {
+			return err
+		}
+		var id int64
+		if err := one(r, qItemLast, []any{itemID(j.num, 0), itemID(j.num+1, 0)}, &id); err != nil {
+			return err
+		}
+		seq = seqOf(id)
+		return nil
+	})
+	return seq, err
+}
+
 // ResetItems implements [store.Queue].
 func (s *Store) ResetItems(ctx context.Context, job string, f store.ResetFilter) (total int, err error) {
 	if f != store.ResetFailed && f != store.ResetTruncated {

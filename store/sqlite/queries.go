@@ -85,6 +85,7 @@ const (
 
 	qItemInsert = `INSERT INTO item (id, job, custom_id, lane, state, owner, attempt, tries, not_before)
 	VALUES (?, ?, ?, ?, 0, 0, 0, 0, ?) ON CONFLICT (job, custom_id) DO NOTHING`
+	qItemLast  = `SELECT COALESCE(MAX(id), 0) FROM item WHERE id > ? AND id < ?`
 	qItemKnown = `SELECT i.id, b.url, b.body FROM item i JOIN item_body b ON b.id = i.id
 	WHERE i.job = ? AND i.custom_id = ?`
 	qBodyInsert = `INSERT INTO item_body (id, url, body) VALUES (?, ?, ?)`

@@ -69,6 +69,13 @@ func (b *bench) counts(want store.ItemCounts) {
 	b.same("counts", want, got)
 }
 
+func (b *bench) last(want int64) {
+	b.Helper()
+	got, err := b.st.LastItem(b.ctx, batchID)
+	b.ok(err)
+	b.same("last item", want, got)
+}
+
 func testJobs(_ *testing.T, b *bench) {
 	parent, created, err := b.st.CreateJob(b.ctx, store.Job{ID: "local/p", Created: b.now}, money.SumOf(5))
 	b.ok(err)
@@ -134,8 +141,10 @@ func testJobRemoval(_ *testing.T, b *bench) {
 	b.ok(err)
 	b.same("made anew", true, created)
 	b.counts(store.ItemCounts{})
+	b.last(0)
 	known, err := b.st.AddItems(b.ctx, batchID, items(1, 3, "m"))
 	b.ok(err)
+	b.last(3)
 	b.same("nothing is known", 0, len(known))
 	b.same("the new job's limit", []any{money.SumOf(7), money.SumOf(5)}, []any{b.counter(account).Limit, b.counter(account).Spent})
 	b.same("a late completion of the old item", false, b.end("a", it, store.ItemDone))
