@@ -3,6 +3,7 @@ package batch
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -39,8 +40,15 @@ func WriteResults(ctx context.Context, st store.Queue, job string, failed bool, 
 	}
 }
 
-// WriteFile replaces a file with the results, all at once: a reader sees the old file or the new one.
+// WriteFile replaces a file with the results, all at once: a reader sees the old file or the new one. What a link points to is replaced, not the
+// link; a device or a pipe is written to.
 func WriteFile(ctx context.Context, st store.Queue, job string, failed bool, path string) (n int64, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return writeThrough(ctx, st, job, failed, path)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return 0, fmt.Errorf("writing results: %w", err)
@@ -65,6 +73,16 @@ func WriteFile(ctx context.Context, st store.Queue, job string, failed bool, pat
 		return n, err
 	}
 	return n, os.Rename(tmp.Name(), path)
+}
+
+// writeThrough writes the results to what cannot be replaced.
+func writeThrough(ctx context.Context, st store.Queue, job string, failed bool, path string) (n int64, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, fmt.Errorf("writing results: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return WriteResults(ctx, st, job, failed, f)
 }
 
 // resultLine is the line of OpenAI's batch output format.

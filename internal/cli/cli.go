@@ -16,6 +16,7 @@ import (
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/internal/app"
+	"github.com/andres20980/aurea-orchestrator/store"
 )
 
 // Exit codes. They are a contract; if several hold, the first of 2, 1, 5, 3, 4 counts.
@@ -152,6 +153,8 @@ func (p *program) tell(err error, code int, asJSON bool) {
 		name, message, hint = string(ours.Code), ours.Message, ours.Hint
 	case code == exitUsage:
 		name = "usage"
+	case errors.Is(err, store.ErrUnavailable):
+		name = string(aurea.CodeUnavailable)
 	case code == exitInterrupted:
 		name = "interrupted"
 	}

@@ -43,13 +43,7 @@ func (r *batchRun) view(runner *batch.Runner) progress.View {
 // finish writes the files and the receipt, and says how the run ended.
 func (r *batchRun) finish() error {
 	ctx := context.Background()
-	results, failures := r.flags.output, r.flags.errors
-	if results == "" {
-		results = r.input.base + ".results.jsonl"
-	}
-	if failures == "" {
-		failures = r.input.base + ".errors.jsonl"
-	}
+	results, failures := r.output.results, r.output.failures
 	if err := r.Tracker.Flush(ctx); err != nil {
 		return err
 	}

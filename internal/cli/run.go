@@ -77,6 +77,7 @@ type batchRun struct {
 	*app.App
 	flags  runFlags
 	input  input
+	output outputs
 	job    *aurea.Job
 	row    store.Job
 	began  time.Time
@@ -105,13 +106,17 @@ func (p *program) run(cmd *cobra.Command, file string, f runFlags) (err error) {
 		return err
 	}
 	defer in.Close()
+	out, err := outputsOf(in, f)
+	if err != nil {
+		return err
+	}
 	sig := watchSignals(cmd.Context())
 	defer sig.close()
 	a, err := app.Open(sig.ctx, cfg, log, red, app.Options{Simulate: f.simulate, MaxRetries: retries})
 	if err != nil {
 		return err
 	}
-	r := &batchRun{program: p, App: a, flags: f, input: in, began: time.Now()}
+	r := &batchRun{program: p, App: a, flags: f, input: in, output: out, began: time.Now()}
 	err = r.do(sig, limit)
 	closing, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
