@@ -192,7 +192,7 @@ func (l *loader) read(ctx context.Context, src io.Reader, add func(context.Conte
 	lines := bufio.NewReaderSize(io.TeeReader(src, l.hash), 1<<20)
 	problem := &InputError{}
 	for n := 1; ; n++ {
-		line, err := readLine(lines, l.o.MaxLine)
+		line, err := readLine(lines, l.o.MaxLine+2)
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errLineTooLong) {
 			return fmt.Errorf("reading the input: %w", err)
 		}
@@ -311,18 +311,18 @@ func (l *loader) repeated(index int) error {
 	return nil
 }
 
-// readLine returns the next line without its end; io.EOF comes with the last one. A longer line than max is read over.
-func readLine(r *bufio.Reader, max int) ([]byte, error) {
+// readLine returns the next line without its end; io.EOF comes with the last one. A line that is longer than limit, its end included, is read over.
+func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var long []byte
 	tooLong := false
 	for {
 		part, err := r.ReadSlice('\n')
-		if err == nil && long == nil && !tooLong {
+		if err == nil && long == nil && !tooLong && len(part) <= limit {
 			return bytes.TrimRight(part, "\r\n"), nil
 		}
 		if !tooLong {
 			long = append(long, part...)
-			tooLong = len(long) > max+1
+			tooLong = len(long) > limit
 		}
 		if tooLong {
 			long = nil
