@@ -29,6 +29,7 @@ type Job struct {
 	// ID is key/name.
 	ID   string
 	path *budget.Path
+	made time.Time // tells it from a removed job of the same name
 }
 
 // Path returns the accounts that the job's calls draw on.
@@ -98,7 +99,7 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 	if err != nil {
 		return nil, storeFailed(err)
 	}
-	return &Job{ID: have.ID, path: path}, nil
+	return &Job{ID: have.ID, path: path, made: have.Created}, nil
 }
 
 // above returns the accounts of a job's parents, nearest first.

@@ -39,7 +39,7 @@ func (o *Orchestrator) Check(api usage.API, body []byte) (Estimate, error) {
 // Record writes a batch item's completion that no call led to, such as the refusal of an item that can never run. Nothing is spent.
 func (o *Orchestrator) Record(ctx context.Context, job *Job, model string, c *store.Completion) error {
 	// The number is below zero because it was no attempt at a provider.
-	row := store.Call{ID: itemCallID(job.ID, c.Seq), Attempt: -c.Attempt, Job: job.ID, Item: c.Seq, Model: model, Outcome: outcomeRefused}
+	row := store.Call{ID: itemCallID(job, c.Seq), Attempt: -c.Attempt, Job: job.ID, Item: c.Seq, Model: model, Outcome: outcomeRefused}
 	if c.Result != nil {
 		row.Error = c.Result.ErrorCode
 	}

@@ -121,15 +121,16 @@ func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
 		return w
 	}
 	// All attempts at an item are one call, over restarts too; each claim has numbers of its own.
-	w.id, w.numbered = itemCallID(call.Job.ID, call.Item.Seq), call.Item.Attempt*attemptsPerClaim
+	w.id, w.numbered = itemCallID(call.Job, call.Item.Seq), call.Item.Attempt*attemptsPerClaim
 	return w
 }
 
 // attemptsPerClaim is more than there are keys and targets to try within one claim of an item.
 const attemptsPerClaim = 1000
 
-func itemCallID(job string, seq int64) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", job, seq))
+// itemCallID is the same for all attempts at an item. The rows of a removed job's calls stay, so a new job of its name has others.
+func itemCallID(job *Job, seq int64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", job.ID, job.made.UnixNano(), seq))
 	return "call_" + hex.EncodeToString(sum[:16])
 }
 

@@ -346,3 +346,43 @@ func TestRetryTruncated(t *testing.T) {
 	j := h.show("t")
 	exact(t, &j.Spent.Int, h.sim.bill())
 }
+
+// Neither the key nor what looks like one in a provider's answer is shown anywhere but in the results.
+func TestNothingSecretIsShown(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{}, "")
+	content, _ := lines(3, nil)
+	file := h.write("in.jsonl", content)
+	h.sim.script(map[string]any{"status": 401, "body": fmt.Sprintf(`{"error":{"code":"invalid_api_key","message":"Incorrect API key provided: %s."}}`, h.key)})
+	for _, args := range [][]string{{"--job", "a"}, {"--job", "b", "--json"}} {
+		p := h.run(append([]string{"run", file, "--log-level", "debug"}, args...)...)
+		for name, o := range map[string]*output{"stdout": p.stdout, "stderr": p.stderr} {
+			if strings.Contains(o.String(), h.key) {
+				t.Errorf("%v: the key is on %s:\n%s", args, name, o)
+			}
+		}
+		h.sim.script(map[string]any{"status": 401, "body": fmt.Sprintf(`{"error":{"code":"invalid_api_key","message":"Incorrect API key provided: %s."}}`, h.key)})
+	}
+}
+
+// A removed job is gone, what it spent stays, and its name is free.
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{}, "")
+	content, ids := lines(10, nil)
+	file := h.write("in.jsonl", content)
+	h.runs(0, "run", file, "--job", "r", "--max-cost", "1")
+	h.runs(0, "jobs", "rm", "r")
+	if f := h.runs(1, "jobs", "show", "r", "--json").failure(); f.Code != "not_found" {
+		t.Errorf("after rm: %+v", f)
+	}
+	h.runs(0, "run", file, "--job", "r", "--max-cost", "2")
+	once(t, file+".results.jsonl", ids, true)
+	var list struct{ Jobs []job }
+	if err := json.Unmarshal([]byte(h.runs(0, "jobs", "list", "--json").stdout.String()), &list); err != nil || len(list.Jobs) != 1 {
+		t.Errorf("the list has %d jobs: %v", len(list.Jobs), err)
+	}
+	if n := h.sim.requests(); n != 20 {
+		t.Errorf("%d calls", n)
+	}
+}
