@@ -131,7 +131,7 @@ func (m *meter) overdrawn(r *rule) bool {
 func (m *meter) full(r *rule, now int64) time.Duration {
 	switch {
 	case r.algo == algoBucket:
-		return time.Duration(math.Ceil(math.Max(r.capacity-m.level-hair, 0) / r.rate))
+		return time.Duration(math.Ceil(math.Max(r.capacity-m.level, 0) / r.rate))
 	case m.sum == 0:
 		return 0
 	case r.algo == algoFixed:

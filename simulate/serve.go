@@ -45,7 +45,7 @@ func (x *exchange) serve() {
 	case st.Reset && st.Truncate == 0:
 		x.end(ending{billed: st.Billed != nil && *st.Billed, output: x.r.use.output})
 		x.breakOff(true)
-	case st.Status >= 300 || st.Status != 0 && st.Body != nil:
+	case st.Status >= 300 || st.Status == http.StatusNoContent || st.Status != 0 && st.Body != nil:
 		x.scripted()
 	case st.Garbage:
 		x.whole(http.StatusOK, []byte("<html><head><title>upstream connect error</title></head><body>no healthy upstream</body></html>"))
@@ -140,9 +140,7 @@ func (x *exchange) whole(status int, body []byte) {
 		e.answered = true
 		x.end(e)
 		x.w.WriteHeader(status)
-		if _, err := x.w.Write(body); (err != nil || x.flush() != nil) && e.billed {
-			x.notAnswered()
-		}
+		x.last(body, e.billed)
 		return
 	}
 	part := len(body) / 2
@@ -161,7 +159,19 @@ func (x *exchange) whole(status int, body []byte) {
 	}
 	e.answered = true
 	x.end(e)
-	if _, err := x.w.Write(body[part:]); (err != nil || x.flush() != nil) && e.billed {
+	x.last(body[part:], e.billed)
+}
+
+// last sends the end of a body that is booked as answered.
+func (x *exchange) last(body []byte, billed bool) {
+	var err error
+	if len(body) > 0 { // a 204 must have none
+		_, err = x.w.Write(body)
+	}
+	if err == nil {
+		err = x.flush()
+	}
+	if err != nil && billed {
 		x.notAnswered()
 	}
 }

@@ -159,9 +159,12 @@ func (s *Server) Stats() Stats {
 	if len(c.log) == 0 {
 		return out
 	}
-	out.Distinct, out.Repeats = int64(len(c.bodies)), make(map[string]int64)
+	out.Distinct = int64(len(c.bodies))
 	for hash, n := range c.bodies {
 		if n > 1 {
+			if out.Repeats == nil {
+				out.Repeats = make(map[string]int64)
+			}
 			out.Repeats[hashText(hash)] = n
 		}
 	}
