@@ -58,7 +58,7 @@ func TestArrows(t *testing.T) {
 			t.Errorf("package %q is not in the table of arrows", pkg)
 			continue
 		}
-		for _, imp := range strings.Fields(imports) {
+		for imp := range strings.FieldsSeq(imports) {
 			if strings.HasPrefix(imp, module) && !slices.Contains(allowed, short(imp)) {
 				t.Errorf("%q must not import %q", pkg, short(imp))
 			}

@@ -57,8 +57,8 @@ func (w *walk) prepare(t *target) (err error) {
 // capOutput finds the output cap in force, and puts one into a request that has none where the budget asks for it.
 func (w *walk) capOutput(t *target, req *usage.Request) (err error) {
 	price := t.price
-	if max := w.o.maxOutput(t.settings); max > 0 {
-		price.MaxOutput = max
+	if most := w.o.maxOutput(t.settings); most > 0 {
+		price.MaxOutput = most
 	}
 	t.price = price
 	choice := usage.CapChoice{Batch: w.call.Item != nil}

@@ -37,7 +37,7 @@ func (p *scripted) Name() string   { return p.name }
 func (p *scripted) Format() string { return aurea.FormatOpenAI }
 func (p *scripted) Keys() []string { return p.keys }
 
-func (p *scripted) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
+func (p *scripted) Do(_ context.Context, req *aurea.Request) *aurea.Response {
 	if err := req.OnSend(); err != nil {
 		return &aurea.Response{Failure: retry.Failure{Err: err}}
 	}

@@ -91,8 +91,7 @@ var (
 
 // ErrorCode returns the code of an error of Aurea's, or "internal".
 func ErrorCode(err error) Code {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return "internal"

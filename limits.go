@@ -2,6 +2,7 @@ package aurea
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -92,9 +93,7 @@ func (l *limits) all() map[limitID]*ratelimit.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make(map[limitID]*ratelimit.Limiter, len(l.limiters))
-	for id, lim := range l.limiters {
-		all[id] = lim
-	}
+	maps.Copy(all, l.limiters)
 	return all
 }
 

@@ -20,8 +20,7 @@ func (w *walk) refuse(err error) error {
 }
 
 func routeRefused(err error) error {
-	var mismatch *policy.EndpointMismatch
-	if errors.As(err, &mismatch) {
+	if _, ok := errors.AsType[*policy.EndpointMismatch](err); ok {
 		return &Error{Code: CodeEndpointMismatch, Message: err.Error(), Err: err}
 	}
 	return &Error{Code: CodeModelNotFound, Message: err.Error(), Err: err}
@@ -60,9 +59,8 @@ func limitRefused(ctx context.Context, t *target, err error) error {
 }
 
 func circuitOpen(t *target, err error) error {
-	var open *breaker.OpenError
 	e := &Error{Code: CodeCircuitOpen, Message: t.provider.Name() + "/" + t.model + " is failing; its circuit is open", Err: err}
-	if errors.As(err, &open) {
+	if open, ok := errors.AsType[*breaker.OpenError](err); ok {
 		e.RetryAfter = open.RetryAfter
 	}
 	return e
@@ -73,8 +71,7 @@ func deadline(ctx context.Context, err error) error {
 }
 
 func storeFailed(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	if errors.Is(err, store.ErrNotFound) {

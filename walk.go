@@ -198,8 +198,7 @@ func (o *Orchestrator) price(provider, requested, upstream string) (pricing.Pric
 	}
 	if err != nil {
 		e := &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
-		var unknown *pricing.UnknownPriceError
-		if errors.As(err, &unknown) {
+		if unknown, ok := errors.AsType[*pricing.UnknownPriceError](err); ok {
 			e.Hint = unknown.Hint()
 		}
 		return price, e

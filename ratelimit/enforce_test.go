@@ -171,12 +171,12 @@ func TestReachesTheAllowanceOfTokens(t *testing.T) {
 		t.Run("tokens", func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				const tpm, cap = 600_000, 3500
+				const tpm, most = 600_000, 3500
 				e := &slidingEnforcer{span: time.Minute, limit: tpm}
 				profile, _ := ratelimit.ProfileNamed("openai")
 				l := ratelimit.New(ratelimit.Limits{RPM: 10_000, TPM: tpm}, profile)
-				allowed, refused := saturate(l, ratelimit.Demand{InputBytes: 300, OutputCap: cap}, func(now time.Time) bool { return e.allow(now, cap) }, seed, 10*time.Minute, 0)
-				if used := float64(allowed) * cap / tpm / 10; refused > 0 || used < 0.99 {
+				allowed, refused := saturate(l, ratelimit.Demand{InputBytes: 300, OutputCap: most}, func(now time.Time) bool { return e.allow(now, most) }, seed, 10*time.Minute, 0)
+				if used := float64(allowed) * most / tpm / 10; refused > 0 || used < 0.99 {
 					t.Errorf("seed %d: %d refused, %.2f %% used", seed, refused, used*100)
 				}
 			})
@@ -184,15 +184,15 @@ func TestReachesTheAllowanceOfTokens(t *testing.T) {
 		t.Run("three dimensions", func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				const rpm, itpm, otpm, in, cap = 1000, 300_000, 60_000, 400, 100
+				const rpm, itpm, otpm, in, most = 1000, 300_000, 60_000, 400, 100
 				requests, input, output := &slidingEnforcer{span: time.Minute, limit: rpm}, &slidingEnforcer{span: time.Minute, limit: itpm}, &slidingEnforcer{span: time.Minute, limit: otpm}
 				profile := ratelimit.Generic()
 				l := ratelimit.New(ratelimit.Limits{RPM: rpm, InputTPM: itpm, OutputTPM: otpm}, profile)
-				allowed, refused := saturate(l, ratelimit.Demand{InputBytes: 3 * in, OutputCap: cap}, func(now time.Time) bool {
-					a, b, c := requests.allow(now, 1), input.allow(now, in), output.allow(now, cap)
+				allowed, refused := saturate(l, ratelimit.Demand{InputBytes: 3 * in, OutputCap: most}, func(now time.Time) bool {
+					a, b, c := requests.allow(now, 1), input.allow(now, in), output.allow(now, most)
 					return a && b && c
 				}, seed, 5*time.Minute, 0)
-				if used := float64(allowed) * cap / otpm / 5; refused > 0 || used < 0.99 {
+				if used := float64(allowed) * most / otpm / 5; refused > 0 || used < 0.99 {
 					t.Errorf("seed %d: %d refused, %.2f %% used", seed, refused, used*100)
 				}
 			})

@@ -115,7 +115,7 @@ func (s *Server) listModels(w http.ResponseWriter, req *http.Request) {
 		}
 		return map[string]any{"id": name, "object": "model", "created": created.Unix(), "owned_by": "system"}
 	}
-	if name := strings.TrimPrefix(req.URL.Path, "/v1/models/"); name != req.URL.Path {
+	if name, one := strings.CutPrefix(req.URL.Path, "/v1/models/"); one {
 		if !slices.Contains(names, name) {
 			s.refuse(w, anthropic, noModel(name))
 			return

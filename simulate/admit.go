@@ -31,8 +31,10 @@ var dimension = func() (all [dims]struct {
 },
 ) {
 	for d, name := range [dims][2]string{
-		{"Requests", "requests per min (RPM)"}, {"Tokens", "tokens per min (TPM)"},
-		{"Input-Tokens", "input tokens per min (ITPM)"}, {"Output-Tokens", "output tokens per min (OTPM)"},
+		{"Requests", "requests per min (RPM)"},
+		{"Tokens", "tokens per min (TPM)"},
+		{"Input-Tokens", "input tokens per min (ITPM)"},
+		{"Output-Tokens", "output tokens per min (OTPM)"},
 	} {
 		all[d].words = name[1]
 		all[d].header[0] = [3]string{"X-Ratelimit-Limit-" + name[0], "X-Ratelimit-Remaining-" + name[0], "X-Ratelimit-Reset-" + name[0]}
@@ -96,17 +98,17 @@ func (s *Server) account(model string) *account {
 
 // counts is what a request counts of each dimension on arrival.
 func (o *Options) counts(r *request) [dims]int64 {
-	in, cap := r.use.in(), r.cap
-	c := [dims]int64{1, max(in, cap), in, cap}
+	in, most := r.use.in(), r.cap
+	c := [dims]int64{1, max(in, most), in, most}
 	switch o.Count {
 	case countSum:
-		c[dimTokens] = in + cap
+		c[dimTokens] = in + most
 	case countInput:
 		c[dimTokens] = in
 	case countActual:
 		c[dimTokens], c[dimOutput] = in+r.use.output, r.use.output
 	}
-	if cap == 0 {
+	if most == 0 {
 		c[dimOutput] = r.use.output
 	}
 	return c

@@ -89,6 +89,7 @@ func (r *reply) append(b []byte) []byte {
 		return r.embeddings(b)
 	case responses:
 		return r.response(b, r.status())
+	case chat, completions:
 	}
 	object, prefix := "chat.completion", "chatcmpl-"
 	if r.endpoint == completions {
@@ -154,7 +155,7 @@ func (r *reply) embeddings(b []byte) []byte {
 			b = append(b, ',')
 		}
 		b = append(num(b, `{"object":"embedding","index":`, i), `,"embedding":`...)
-		b = append(r.vector(b, mix(r.hash+uint64(i))), '}') //nolint:gosec // an index
+		b = append(r.vector(b, mix(r.hash+uint64(i))), '}')
 	}
 	b = str(append(b, `],"model":`...), answers(r.model))
 	if !r.noUsage {
@@ -171,7 +172,7 @@ var coordinates = func() (all [1024]struct {
 },
 ) {
 	for i := range all {
-		v := float32(unit(mix(uint64(i)))-0.5) / 10 //nolint:gosec // an index
+		v := float32(unit(mix(uint64(i)))-0.5) / 10
 		all[i].value, all[i].text = v, strconv.FormatFloat(float64(v), 'g', -1, 32)
 	}
 	return all

@@ -173,8 +173,13 @@ func TestQuotaOfWindow(t *testing.T) {
 		window    time.Duration
 		want      int64
 	}{
-		{600, time.Minute, 600}, {600, 10 * time.Second, 100}, {600, time.Second, 10}, {7, 10 * time.Second, 1}, {5, time.Second, 1},
-		{100, 10 * time.Second, 16}, {maxLimit, maxDelay, 1440 * maxLimit},
+		{600, time.Minute, 600},
+		{600, 10 * time.Second, 100},
+		{600, time.Second, 10},
+		{7, 10 * time.Second, 1},
+		{5, time.Second, 1},
+		{100, 10 * time.Second, 16},
+		{maxLimit, maxDelay, 1440 * maxLimit},
 	} {
 		if r := newRule(&Options{Algo: algoSliding}, c.perMinute, c.window); r.quota != c.want {
 			t.Errorf("%d a minute on %v: %d, want %d", c.perMinute, c.window, r.quota, c.want)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -119,14 +120,7 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-func oneOf(s string, list ...string) bool {
-	for _, l := range list {
-		if s == l {
-			return true
-		}
-	}
-	return false
-}
+func oneOf(s string, list ...string) bool { return slices.Contains(list, s) }
 
 func (o Options) withDefaults() Options {
 	if o.Algo == "" {
@@ -197,7 +191,8 @@ type optionsJSON struct {
 // MarshalJSON leaves the keys out.
 func (o Options) MarshalJSON() ([]byte, error) {
 	w := optionsJSON{
-		Limits{o.RPM, o.TPM, o.InputTPM, o.OutputTPM}, o.PerModel, o.Concurrency, o.Algo, o.BucketFraction, duration(o.Window), duration(o.TokenWindow), o.Count, o.Refund, o.CountRefused,
+		Limits{o.RPM, o.TPM, o.InputTPM, o.OutputTPM},
+		o.PerModel, o.Concurrency, o.Algo, o.BucketFraction, duration(o.Window), duration(o.TokenWindow), o.Count, o.Refund, o.CountRefused,
 		o.Headers, duration(o.Latency), duration(o.LatencyJitter), duration(o.EventDelay), o.Fail, o.Seed, o.StopOnHangup, o.Output, o.Caching, nil,
 		o.DefaultPrice.wire(), o.Models, o.Detail,
 	}
@@ -236,7 +231,9 @@ func (o *Options) UnmarshalJSON(data []byte) error {
 	next := Options{
 		w.RPM, w.TPM, w.InputTPM, w.OutputTPM, w.PerModel, w.Concurrency, w.Algo, w.BucketFraction, time.Duration(w.Window), time.Duration(w.TokenWindow), w.Count, w.Refund,
 		w.CountRefused, w.Headers, time.Duration(w.Latency), time.Duration(w.LatencyJitter), time.Duration(w.EventDelay), w.Fail, w.Seed,
-		w.StopOnHangup, w.Output, w.Caching, nil, Price{}, w.Models, o.Keys, w.Detail,
+		w.StopOnHangup, w.Output, w.Caching, nil,
+		Price{},
+		w.Models, o.Keys, w.Detail,
 	}
 	if w.Prices != nil {
 		next.Prices = make(map[string]Price, len(w.Prices))

@@ -39,7 +39,7 @@ func perMillion(s string) (int64, error) {
 	if err != nil || n > maxPrice {
 		return 0, fmt.Errorf("price %q: want dollars per million tokens, such as \"0.15\", at most 1000000", s)
 	}
-	return int64(n), nil //nolint:gosec // at most maxPrice
+	return int64(n), nil
 }
 
 func perMillionText(pico int64) string {

@@ -86,7 +86,7 @@ func (m *modelForecast) takes() (d time.Duration, key string) {
 // shellQuote writes a word so that a shell reads it back.
 func shellQuote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/-+:@%,=", r))
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._/-+:@%,=", r)
 	}) {
 		return s
 	}

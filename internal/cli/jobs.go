@@ -265,8 +265,7 @@ func (p *program) removeJob(ctx context.Context, st store.Store, name string) er
 		return err
 	}
 	err = st.RemoveJob(ctx, j.ID)
-	var busy *store.BusyError
-	if errors.As(err, &busy) {
+	if busy, ok := errors.AsType[*store.BusyError](err); ok {
 		return &aurea.Error{
 			Code: aurea.CodeJobConflict, Err: err, Message: fmt.Sprintf("job %q is being run by process %d", name, busy.Runner.PID), Hint: "stop it first",
 		}

@@ -17,8 +17,8 @@ func jobNameOf(file string) string {
 	if err != nil {
 		abs = file
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real
+	if target, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = target
 	}
 	base := strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs))
 	base = strings.Map(func(r rune) rune {

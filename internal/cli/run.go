@@ -275,7 +275,7 @@ func (r *batchRun) load(ctx context.Context) error {
 			return nil
 		},
 		OnBad: func(bad *batch.LineError) {
-			fmt.Fprintf(r.stderr, "aurea: skipped: %s\n", r.program.redact(bad.Error()))
+			fmt.Fprintf(r.stderr, "aurea: skipped: %s\n", r.redact(bad.Error()))
 		},
 		OnProgress: func(n int64) {
 			if time.Since(shown) > 2*time.Second {
@@ -345,7 +345,7 @@ func (r *batchRun) accepted() {
 
 func (r *batchRun) itemFailed(customID, code, message string) {
 	if r.program.flags.json {
-		r.event(map[string]any{"event": "item_failed", "custom_id": customID, "code": code, "message": r.program.redact(message)})
+		r.event(map[string]any{"event": "item_failed", "custom_id": customID, "code": code, "message": r.redact(message)})
 	}
 }
 
