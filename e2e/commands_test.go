@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,33 @@ func TestRaise(t *testing.T) {
 	once(t, file+".results.jsonl", ids, true)
 	j := h.show("r")
 	exact(t, &j.Spent.Int, h.sim.bill())
+}
+
+// The command in the hint goes on, as a shell runs it.
+func TestHint(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{}, "")
+	h.env = append(h.env, "AUREA_DATABASE=sqlite:"+h.path("aurea.db"), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
+	content, ids := lines(200, nil)
+	file := h.write("it's in.jsonl", content)
+	f := h.runs(3, "run", file, "--max-cost", "0", "--json").failure()
+	for range 5 {
+		cmd := exec.Command("sh", "-c", f.Hint+" --json")
+		cmd.Dir, cmd.Env = h.dir, h.env
+		p := h.startCmd(cmd).wait()
+		if p.code() == 0 {
+			once(t, file+".results.jsonl", ids, true)
+			return
+		}
+		p.exits(3)
+		said, _, _ := strings.Cut(p.stdout.String(), "\n") // of jobs raise
+		if strings.HasPrefix(said, "{") {
+			t.Fatalf("jobs raise said %s", said)
+		}
+		p.stdout.buf.Next(len(said) + 1)
+		f = p.failure()
+	}
+	t.Error("five raises, each by as much as was said to be missing, were not enough")
 }
 
 // A finished job makes no call and writes its files again.

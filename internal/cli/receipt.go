@@ -165,16 +165,13 @@ func (r *batchRun) verdict(rc receipt) error {
 // exhausted says how much more the rest would take, by what the items so far cost, and never less than the hold that was refused.
 func (r *batchRun) exhausted(rc receipt) *aurea.Error {
 	limit := rc.Limit
-	more := money.Sum{}
-	if cost, ok := rc.Spent.USD(); ok && rc.Items.Done > 0 {
-		if mean, err := cost.MulRatio(1, rc.Items.Done); err == nil {
-			if rest, err := mean.Mul(rc.Items.Pending); err == nil {
-				more = money.SumOf(rest)
-			}
-		}
+	need, left, name, refused := aurea.Shortfall(r.end.Refused)
+	more, about := restOf(rc, need), "about"
+	if rc.Items.Done == 0 {
+		about = "at most about" // nothing is known yet but what the refused call may cost
 	}
 	account := ""
-	if need, left, name, ok := aurea.Shortfall(r.end.Refused); ok {
+	if refused {
 		missing := money.SumOf(need).Minus(left)
 		if more.Cmp(missing) < 0 {
 			more = missing
@@ -186,7 +183,7 @@ func (r *batchRun) exhausted(rc receipt) *aurea.Error {
 	total := limit.Plus(more)
 	e := &aurea.Error{
 		Code:    aurea.CodeBudgetExceeded,
-		Message: fmt.Sprintf("budget used up with %d of %d items left; the rest would take about $%s more", rc.Items.Pending, rc.Items.Total, progress.Money(more)),
+		Message: fmt.Sprintf("budget used up with %d of %d items left; the rest would take %s $%s more", rc.Items.Pending, rc.Items.Total, about, progress.Money(more)),
 		Hint:    fmt.Sprintf("aurea jobs raise %s --max-cost %s && %s", rc.ID, progress.Money(total), r.again()),
 	}
 	if account != "" {
@@ -198,6 +195,21 @@ func (r *batchRun) exhausted(rc receipt) *aurea.Error {
 		}
 	}
 	return e
+}
+
+// restOf estimates what the pending items will cost: each the mean of those that are done, or worst where none is.
+func restOf(rc receipt, worst money.USD) money.Sum {
+	each := worst
+	if cost, ok := rc.Spent.USD(); ok && rc.Items.Done > 0 {
+		if mean, err := cost.MulRatio(1, rc.Items.Done); err == nil {
+			each = mean
+		}
+	}
+	rest, err := each.Mul(rc.Items.Pending)
+	if err != nil {
+		return money.Sum{}
+	}
+	return money.SumOf(rest)
 }
 
 // again is the command that goes on with this job.
