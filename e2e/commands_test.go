@@ -415,3 +415,25 @@ func TestRemove(t *testing.T) {
 		t.Errorf("%d calls", n)
 	}
 }
+
+// A database that cannot be used is an error that names it.
+func TestUnusableDatabase(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{}, "")
+	content, _ := lines(3, nil)
+	file := h.write("in.jsonl", content)
+	for _, db := range []string{h.dir, h.write("text", "This is no database, but a text that is longer than the header of one would be. It goes on for a while."), file + "/below"} {
+		for _, args := range [][]string{{"run", file, "--job", "x"}, {"jobs", "list"}} {
+			cmd := exec.Command(binary, append(args, "--json", "--database", "sqlite:"+db)...)
+			cmd.Dir, cmd.Env = h.dir, h.env
+			p := h.startCmd(cmd)
+			p.exits(1)
+			if f := p.failure(); !strings.Contains(f.Message, filepath.Base(db)) || strings.Contains(p.stderr.String(), "panic") {
+				t.Errorf("%s with %s: %+v\n%s", args[0], db, f, p.stderr)
+			}
+		}
+	}
+	if n := h.sim.requests(); n != 0 {
+		t.Errorf("%d calls", n)
+	}
+}

@@ -49,7 +49,11 @@ func OpenStore(ctx context.Context, cfg *config.Config) (store.Store, error) {
 	if cfg.Database.Driver() != config.SQLite {
 		return nil, fmt.Errorf("database %s: this version keeps its ledger in SQLite only; write sqlite:FILE", cfg.Database)
 	}
-	return sqlite.Open(ctx, cfg.Database.Path(), sqlite.Options{})
+	st, err := sqlite.Open(ctx, cfg.Database.Path(), sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
 }
 
 // Prices returns the price table: the built-in one, the operator's file over it, his overrides over both.
