@@ -263,6 +263,18 @@ func (h *Hold) Release() {
 		}
 	}
 	t.mu.Lock()
+	if h.sent.Load() && run.fenced {
+		// A late settlement may have named this hold as on the wire; a row that costs nothing ends the doubt that it became.
+		g := &h.ending
+		g.entry = store.Entry{Call: h.row(End{Call: store.Call{Outcome: "unsent"}}, t.o.Now())}
+		g.leases, g.run, g.id = h.leases, run, h.id
+		h.drop()
+		run.pending = append(run.pending, g)
+		t.hurry()
+		t.mu.Unlock()
+		run.gate.RUnlock()
+		return
+	}
 	h.drop()
 	now := time.Now()
 	for _, l := range h.leases {

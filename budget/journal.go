@@ -89,7 +89,7 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 	} else {
 		err = errors.Join(err, os.Remove(temp))
 	}
-	f, oerr := os.OpenFile(j.path, os.O_RDWR, 0o600) //nolint:gosec // where the store keeps journals
+	f, oerr := os.OpenFile(j.path, os.O_RDWR, 0o600)
 	if j.f = f; oerr != nil {
 		j.f, j.broken = nil, oerr
 	}

@@ -28,7 +28,7 @@ func readJournal(path string, owner store.OwnerID, boot string) (*replay, error)
 	if path == "" {
 		return nil, fmt.Errorf("%w: none is kept", errJournalProvesNothing)
 	}
-	b, err := os.ReadFile(path) //nolint:gosec // where the store keeps journals
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errJournalProvesNothing, err)
 	}

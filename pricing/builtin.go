@@ -343,8 +343,8 @@ func thinks(name string) bool {
 	}
 	base := strings.TrimPrefix(name[strings.LastIndexByte(name, '/')+1:], "ft:")
 	series := strings.TrimPrefix(base, "gpt-")
-	switch {
-	case base == series: // o1, o3-mini, but not olmo
+	switch base {
+	case series: // o1, o3-mini, but not olmo
 		return len(base) > 1 && base[0] == 'o' && base[1] >= '1' && base[1] <= '9'
 	default:
 		return series != "" && series[0] >= '5' && series[0] <= '9'

@@ -22,8 +22,7 @@ func ExampleTable_Lookup() {
 
 func ExampleUnknownPriceError() {
 	_, err := pricing.Embedded().Lookup("local", "qwen3", time.Now())
-	var unknown *pricing.UnknownPriceError
-	if errors.As(err, &unknown) {
+	if unknown, ok := errors.AsType[*pricing.UnknownPriceError](err); ok {
 		fmt.Println(unknown)
 		fmt.Println(unknown.Hint())
 	}

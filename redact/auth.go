@@ -58,7 +58,7 @@ func knownScheme(t string) bool {
 // to go on.
 func (s *scanner) userinfo(p int) int {
 	src := s.src
-	colon, at, key := -1, -1, -1
+	colon, at := -1, -1
 	limit := min(len(src), p+512)
 scan:
 	for q := p; q < limit; q++ {
@@ -75,7 +75,8 @@ scan:
 		return p
 	}
 	s.urlAt = at
-	if key = keyEnd(src, p); key > 0 && key <= at {
+	key := keyEnd(src, p)
+	if key > 0 && key <= at {
 		s.emit(p, key, labelKey)
 	}
 	switch {

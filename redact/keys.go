@@ -183,8 +183,8 @@ func shape(prefix string, least, most int, alphabet uint8, digit bool) keyShape 
 
 // firstShape is where the shapes that begin with a byte begin in keyShapes.
 var firstShape = func() (t [256]uint8) {
-	for k := len(keyShapes) - 1; k >= 0; k-- {
-		t[keyShapes[k].prefix[0]] = uint8(k)
+	for k, keyShape := range slices.Backward(keyShapes) {
+		t[keyShape.prefix[0]] = uint8(k)
 	}
 	return t
 }()

@@ -115,7 +115,7 @@ func (n *number) collect(src string, i int) {
 			n.digits[sum+q-p] = src[q]
 			q++
 		}
-		if q < len(src) && inWord(src[q]) && !(src[q]|0x20 == 'x' || foldPrefix(src[q:], "ext")) {
+		if q < len(src) && inWord(src[q]) && (src[q]|0x20 != 'x' && !foldPrefix(src[q:], "ext")) {
 			return
 		}
 		g := n.groups

@@ -98,12 +98,12 @@ func (s *scanner) replace(a, b int, text string) {
 // before returns the byte before i, or ']' where a finding or placeholder ended: that is what stands
 // there when the text is redacted again. At the start of the text it returns 0.
 func (s *scanner) before(i int) byte {
-	switch {
-	case i == 0:
+	switch i {
+	case 0:
 		return 0
-	case i == s.context:
+	case s.context:
 		return ']'
-	case i == s.floor:
+	case s.floor:
 		return '\n' // an escape
 	}
 	return s.src[i-1]

@@ -28,8 +28,10 @@ func (c CapRule) WithDefaults() CapRule {
 		field *int64
 		def   int64
 	}{
-		{&c.Default, DefaultCaps.Default}, {&c.Floor, DefaultCaps.Floor},
-		{&c.ReasoningDefault, DefaultCaps.ReasoningDefault}, {&c.ReasoningFloor, DefaultCaps.ReasoningFloor},
+		{&c.Default, DefaultCaps.Default},
+		{&c.Floor, DefaultCaps.Floor},
+		{&c.ReasoningDefault, DefaultCaps.ReasoningDefault},
+		{&c.ReasoningFloor, DefaultCaps.ReasoningFloor},
 	} {
 		if *f.field <= 0 {
 			*f.field = f.def

@@ -249,9 +249,9 @@ func (r *requestReader) compaction() error {
 
 // fallbacks refuses a list of models for the provider to choose from: each has its own price, and its own place in allow and deny lists.
 func (r *requestReader) fallbacks() error {
-	any := false
-	err := r.list(func() error { any = true; return r.skip() })
-	if err == nil && any {
+	some := false
+	err := r.list(func() error { some = true; return r.skip() })
+	if err == nil && some {
 		err = errors.New("models: a list of fallback models has no price; name one model, and give it a route in the configuration")
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -161,10 +162,8 @@ func (r *requestReader) present() (bool, error) {
 }
 
 func (r *requestReader) unbounded(why string) {
-	for _, known := range r.req.Unbounded {
-		if known == why {
-			return
-		}
+	if slices.Contains(r.req.Unbounded, why) {
+		return
 	}
 	r.req.Unbounded = append(r.req.Unbounded, why)
 }
