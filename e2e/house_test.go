@@ -82,10 +82,16 @@ type process struct {
 
 func (h *house) start(args ...string) *process { return h.startCmd(h.command(args...)) }
 
-func (h *house) startCmd(cmd *exec.Cmd) *process {
+func (h *house) startCmd(cmd *exec.Cmd) *process { return h.startTo(cmd, nil) }
+
+// startTo starts a command with a file as its standard output, or with one that is kept.
+func (h *house) startTo(cmd *exec.Cmd, out *os.File) *process {
 	h.tb.Helper()
 	p := &process{tb: h.tb, cmd: cmd, stdout: newOutput(), stderr: newOutput(), ended: make(chan struct{}), began: time.Now()}
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
+	if out != nil {
+		cmd.Stdout = out
+	}
 	if err := cmd.Start(); err != nil {
 		h.tb.Fatal(err)
 	}

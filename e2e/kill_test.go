@@ -65,7 +65,7 @@ func TestKills(t *testing.T) {
 // The first signal lets calls on the wire end: nothing is repeated and nothing is unconfirmed.
 func TestStopAndGoOn(t *testing.T) {
 	t.Parallel()
-	for name, sig := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt} {
+	for name, sig := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt, "SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, behaviour{latency: 30 * time.Millisecond, jitter: 30 * time.Millisecond, log: true}, "")
@@ -148,5 +148,59 @@ func TestAcceptedSurvives(t *testing.T) {
 			h.runs(0, "run", file, "--job", job)
 			once(t, file+".results.jsonl", ids, true)
 		}
+	}
+}
+
+// A signal while the file is read leaves nothing behind.
+func TestStopBeforeAcceptance(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{}, "")
+	pipe, feed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	cmd := h.command("run", "-", "--job", "s", "--json")
+	cmd.Stdin = pipe
+	p := h.startCmd(cmd)
+	content, _ := lines(5000, nil)
+	if _, err := feed.WriteString(content); err != nil {
+		t.Fatal(err)
+	}
+	p.signal(syscall.SIGTERM)
+	if _, err := feed.WriteString(content[:2000]); err != nil {
+		t.Log(err) // it may have gone already
+	}
+	_ = feed.Close()
+	p.exits(5)
+	if f := p.failure(); f.Code != "interrupted" || strings.Contains(f.Message, "not found") {
+		t.Errorf("the error is %+v", f)
+	}
+	if n := h.sim.requests(); n != 0 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+// A reader that goes away does not end a run whose calls are on the wire.
+func TestReaderGone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{latency: 50 * time.Millisecond, log: true}, "")
+	content, ids := lines(200, nil)
+	file := h.write("in.jsonl", content)
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := h.command("run", file, "--job", "g", "--json", "--concurrency", "8")
+	p := h.startTo(cmd, in)
+	_ = in.Close()
+	p.accepted()
+	_ = out.Close()
+	p.exits(0)
+	once(t, file+".results.jsonl", ids, true)
+	j := h.show("g")
+	exact(t, &j.Spent.Int, h.sim.bill())
+	if j.Unconfirmed.Sign() != 0 {
+		t.Errorf("unconfirmed %s", &j.Unconfirmed.Int)
 	}
 }

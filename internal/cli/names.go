@@ -31,7 +31,7 @@ func jobNameOf(file string) string {
 	return base[:min(len(base), 100)] + "-" + hex.EncodeToString(sum[:4])
 }
 
-// signals turns Ctrl-C and SIGTERM into two steps: the first stops sending, the second cuts off what is on the wire.
+// signals turns Ctrl-C, SIGTERM and the end of the terminal into two steps: the first stops sending, the second cuts off what is on the wire.
 type signals struct {
 	// ctx ends at the first signal, hard at the second.
 	ctx, hard context.Context
@@ -45,7 +45,11 @@ func watchSignals(ctx context.Context) *signals {
 	s.hard, hard = context.WithCancel(ctx)
 	s.ctx, soft = context.WithCancel(s.hard)
 	s.cancels = []context.CancelFunc{soft, hard}
+	signal.Ignore(syscall.SIGPIPE) // a reader of our output that went away is told by the write; calls are on the wire
 	signal.Notify(s.incoming, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(s.incoming, syscall.SIGHUP)
+	}
 	go func() {
 		for _, cancel := range s.cancels {
 			if _, ok := <-s.incoming; !ok {

@@ -156,9 +156,14 @@ func (r *batchRun) do(sig *signals, limit *money.Sum) error {
 		return r.busy(err)
 	}
 	if err := r.load(sig.ctx); err != nil {
-		err = errors.Join(err, r.Store.ReleaseRunner(context.WithoutCancel(sig.ctx), r.job.ID, owner, time.Now()))
+		// A job that was not accepted is gone by now, its runner with it.
+		if gone := r.Store.ReleaseRunner(context.WithoutCancel(sig.ctx), r.job.ID, owner, time.Now()); !errors.Is(gone, store.ErrNotFound) {
+			err = errors.Join(err, gone)
+		}
 		if sig.ctx.Err() != nil {
-			return &exit{code: exitInterrupted, err: fmt.Errorf("interrupted before the job was accepted; nothing was sent: %w", err)}
+			return &exit{code: exitInterrupted, err: &aurea.Error{
+				Code: "interrupted", Message: "interrupted before the job was accepted; nothing was sent", Hint: "go on with: " + r.again(), Err: err,
+			}}
 		}
 		return err
 	}
