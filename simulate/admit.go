@@ -56,10 +56,12 @@ type account struct {
 type verdict struct {
 	refused bool
 	dim     int           // that refused; dims for concurrency
+	allowed int64         // its limit per minute
 	wait    time.Duration // until the request would fit
 	tooBig  bool          // it never will
 	tickets [dims]ticket
 	account *account
+	told    bool // Options.Headers
 	// For headers, of the dimensions that have a limit:
 	limit, left [dims]int64
 	full        [dims]time.Duration
@@ -118,7 +120,7 @@ func (o *Options) counts(r *request) [dims]int64 {
 func (s *Server) admit(r *request, now int64) (v verdict) {
 	o := &s.options
 	a := s.account(r.model)
-	v.account = a
+	v.account, v.told = a, o.Headers
 	counts := o.counts(r)
 	for d, limit := range a.limits {
 		if limit == 0 {
@@ -139,6 +141,9 @@ func (s *Server) admit(r *request, now int64) (v verdict) {
 	}
 	if !v.refused && o.Concurrency > 0 && s.flight >= o.Concurrency {
 		v.refused, v.dim, v.wait = true, dims, 100*time.Millisecond
+	}
+	if v.refused && v.dim < dims {
+		v.allowed = a.limits[v.dim]
 	}
 	for d, limit := range a.limits {
 		if limit == 0 {

@@ -1,7 +1,10 @@
 package simulate
 
 import (
+	"bytes"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,7 +37,44 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// Server and clients over loopback on the same cores. A part of it, often more than half, is the client.
+// The server over loopback, with clients that cost next to nothing: they send the same bytes and count what comes back.
+func BenchmarkServer(b *testing.B) {
+	r, err := Start("127.0.0.1:0", Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	request := fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		len(benchBody), benchBody)
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(r.URL(), "http://"))
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		defer conn.Close()
+		answer := make([]byte, 16<<10)
+		for pb.Next() {
+			if _, err := conn.Write(request); err != nil {
+				b.Error(err)
+				return
+			}
+			for n := 0; !bytes.HasSuffix(answer[:n], []byte("}")); {
+				m, err := conn.Read(answer[n:])
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				n += m
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+}
+
+// The same with net/http as client, as in a batch. Often more than half of it is the client.
 func BenchmarkLoopback(b *testing.B) {
 	r, err := Start("127.0.0.1:0", Options{})
 	if err != nil {

@@ -16,14 +16,14 @@ type exchange struct {
 	step  Step
 	delay time.Duration // before the answer
 	verdict
-	now        time.Time
-	life       int
-	number     int64
-	id         string
-	record     *record
-	stopOnHang bool
-	eventDelay time.Duration
-	left       bool // the call is no longer under way
+	now          time.Time
+	life         int
+	number       int64
+	id           string
+	record       *record
+	stopOnHangup bool
+	eventDelay   time.Duration
+	left         bool // the call is no longer under way
 }
 
 // arrive decides on everything, under one lock, in the order of arrival.
@@ -43,7 +43,7 @@ func (x *exchange) arrive(body []byte) {
 		s.counts.log = append(s.counts.log, x.record)
 		s.counts.bodies[r.hash]++
 	}
-	x.stopOnHang, x.eventDelay = o.StopOnHangup, o.EventDelay
+	x.stopOnHangup, x.eventDelay = o.StopOnHangup, o.EventDelay
 	if r.endpoint != countTokens { // has limits of its own, and is free
 		x.verdict = s.admit(r, s.clock(x.now))
 	}
@@ -73,7 +73,7 @@ func (x *exchange) arrive(body []byte) {
 func marker(body []byte, req *http.Request) string {
 	const longest = 256
 	if _, rest, ok := bytes.Cut(body, []byte("[[")); ok {
-		if name, _, ok := bytes.Cut(rest, []byte("]]")); ok && len(name) <= longest {
+		if name, _, ok := bytes.Cut(rest, []byte("]]")); ok && len(name) <= longest && !bytes.ContainsAny(name, `[",`) { // not a nested array
 			return string(name)
 		}
 	}
@@ -89,7 +89,7 @@ func marker(body []byte, req *http.Request) string {
 	return user[:min(len(user), longest)]
 }
 
-// charge books a generated answer; used is its part that was generated. s.mu is held.
+// charge books an answer of which so many tokens were generated. s.mu is held.
 func (x *exchange) charge(output int64) {
 	s, use := x.s, x.r.use
 	use.output = output

@@ -2,9 +2,11 @@ package simulate
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +122,29 @@ func TestCloseInFlight(t *testing.T) {
 	}
 	if err := <-failed; err == nil {
 		t.Error("the call in flight was answered")
+	}
+}
+
+// Options, script and statistics may be touched at any time (the race detector watches).
+func TestEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	s := New(Options{RPM: 50, Headers: true, Refund: true})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				post(t, s, "/v1/chat/completions", hello)
+			}
+		})
+	}
+	for i := range 20 {
+		post(t, s, "/sim/options", fmt.Sprintf(`{"rpm":%d,"algo":%q,"detail":true}`, 10+i, []string{algoBucket, algoFixed, algoSliding}[i%3]))
+		post(t, s, "/sim/script", `[{"status":503}]`)
+		post(t, s, "/stats?detail=1", "")
+	}
+	wg.Wait()
+	if stats := s.Stats(); stats.Requests != 400 || stats.InFlight != 0 || stats.ByStatus["503"] == 0 && stats.Limited < 400-60 {
+		t.Errorf("%+v", stats.Totals)
 	}
 }
 

@@ -27,7 +27,7 @@ func (x *exchange) serve() {
 	st := &x.step
 	if !x.pause(x.delay) {
 		// The client is gone. A provider that does not notice goes on generating.
-		x.end(ending{billed: !x.stopOnHang && !st.fails() && st.billed(http.StatusOK), output: x.r.use.output})
+		x.end(ending{billed: !x.stopOnHangup && !st.fails() && st.billed(http.StatusOK), output: x.r.use.output})
 		return
 	}
 	if !anthropic {
@@ -75,21 +75,15 @@ func (x *exchange) limited() {
 		p.message = fmt.Sprintf("Too many requests for %s at once.", x.r.model)
 	case x.tooBig:
 		p.message = fmt.Sprintf("Request too large for %s on %s: it counts more than the limit of %d takes at once.",
-			x.r.model, dimension[x.dim].words, x.account.limits[x.dim])
+			x.r.model, dimension[x.dim].words, x.allowed)
 	default:
 		p.message = fmt.Sprintf("Rate limit reached for %s on %s: Limit %d. Please try again in %v.",
-			x.r.model, dimension[x.dim].words, x.account.limits[x.dim], ceil(x.wait, time.Millisecond))
+			x.r.model, dimension[x.dim].words, x.allowed, ceil(x.wait, time.Millisecond))
 	}
-	if x.wantsHeaders() && !x.tooBig {
+	if x.told && !x.tooBig {
 		retryAfter(h, anthropic, x.wait)
 	}
 	p.write(x.w, anthropic)
-}
-
-func (x *exchange) wantsHeaders() bool {
-	x.s.mu.Lock()
-	defer x.s.mu.Unlock()
-	return x.s.options.Headers
 }
 
 // scripted answers with the status of a step.
@@ -186,7 +180,7 @@ func (x *exchange) events() {
 	h["Cache-Control"] = []string{"no-cache"}
 	e := ending{status: http.StatusOK, billed: st.billed(http.StatusOK), output: x.r.use.output}
 	stop := func(sent int) { // the client left after so many events
-		if x.stopOnHang {
+		if x.stopOnHangup {
 			e.output = e.output * int64(sent) / int64(len(s.ends))
 		}
 		x.end(e)
