@@ -108,8 +108,13 @@ func (r *reply) append(b []byte) []byte {
 			b = r.content(append(b, `{"text":"`...), i)
 			b = append(num(b, `","index":`, i), `,"logprobs":null,"finish_reason":"`...)
 		} else {
-			b = append(num(b, `{"index":`, i), `,"message":{"role":"assistant","content":"`...)
-			b = append(r.content(b, i), `","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"`...)
+			b = append(num(b, `{"index":`, i), `,"message":{"role":"assistant","content":`...)
+			if r.tool != "" {
+				b = r.chatCall(append(b, "null,"...), false)
+			} else {
+				b = append(r.content(append(b, '"'), i), '"')
+			}
+			b = append(b, `,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"`...)
 		}
 		b = append(append(b, r.finish()...), `"}`...)
 	}
@@ -127,8 +132,11 @@ func (r *reply) fingerprint(b []byte) []byte {
 
 // finish is OpenAI's finish_reason.
 func (r *reply) finish() string {
-	if r.cut {
+	switch {
+	case r.cut:
 		return "length"
+	case r.tool != "":
+		return "tool_calls"
 	}
 	return "stop"
 }
@@ -200,8 +208,13 @@ func (r *reply) vector(b []byte, h uint64) []byte {
 // message appends an answer of Anthropic's.
 func (r *reply) message(b []byte) []byte {
 	b = append(r.id(append(b, `{"id":"`...), "msg_01"), `","type":"message","role":"assistant","model":`...)
-	b = append(str(b, answers(r.model)), `,"content":[{"type":"text","text":"`...)
-	b = append(r.content(b, 0), `"}],"stop_reason":"`...)
+	b = append(str(b, answers(r.model)), `,"content":[`...)
+	if r.tool != "" {
+		b = r.toolUse(b, false)
+	} else {
+		b = append(r.content(append(b, `{"type":"text","text":"`...), 0), `"}`...)
+	}
+	b = append(b, `],"stop_reason":"`...)
 	b = append(append(b, r.stopReason()...), `","stop_sequence":null`...)
 	if !r.noUsage {
 		b = r.messageUsage(append(b, `,"usage":`...), r.use.output)
@@ -210,8 +223,11 @@ func (r *reply) message(b []byte) []byte {
 }
 
 func (r *reply) stopReason() string {
-	if r.cut {
+	switch {
+	case r.cut:
 		return "max_tokens"
+	case r.tool != "":
+		return "tool_use"
 	}
 	return "end_turn"
 }
@@ -271,8 +287,11 @@ func (r *reply) response(b []byte, status string) []byte {
 	return append(b, `,"user":null,"metadata":{}}`...)
 }
 
-// outputItem appends the message within a response.
+// outputItem appends the message, or the call, within a response.
 func (r *reply) outputItem(b []byte, status string) []byte {
+	if r.tool != "" {
+		return r.functionCall(b, status)
+	}
 	b = append(r.id(append(b, `{"id":"`...), "msg_"), `","type":"message","status":"`...)
 	b = append(append(b, status...), `","role":"assistant","content":[`...)
 	if status != "in_progress" {

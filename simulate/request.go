@@ -42,13 +42,14 @@ type request struct {
 	n         int64 // answers to each prompt
 	cap       int64 // on the output of all answers together; 0 for none
 	use       tokens
-	words     int64 // of each answer
-	from      int   // first word of the first answer
-	reasoning int64 // tokens of each answer that are not shown
-	cut       bool  // the cap ended the answer
-	json      bool  // the answer is to be JSON
-	base64    bool  // embeddings as bytes
-	size      int64 // of an embedding
+	words     int64  // of each answer
+	from      int    // first word of the first answer
+	reasoning int64  // tokens of each answer that are not shown
+	cut       bool   // the cap ended the answer
+	json      bool   // the answer is to be JSON
+	tool      string // the answer is a call of this tool
+	base64    bool   // embeddings as bytes
+	size      int64  // of an embedding
 	hash      uint64
 	key       string
 }
@@ -67,6 +68,7 @@ const (
 // fields are the members of a body that matter.
 type fields struct {
 	model, content, system, tools, instructions []byte
+	toolChoice                                  []byte
 	n, bestOf, size                             []byte
 	capName                                     string
 	cap                                         []byte
@@ -98,6 +100,8 @@ func (f *fields) take(e endpoint, name, value []byte) {
 		f.instructions = value
 	case "tools":
 		f.tools = value
+	case "tool_choice":
+		f.toolChoice = value
 	case "n":
 		f.n = value
 	case "best_of":
@@ -147,6 +151,7 @@ func parse(e endpoint, body []byte, o *Options) (*request, *problem) {
 	r.countInput(&f, body, o)
 	if e != embeddings && e != countTokens {
 		r.write(each, o)
+		r.pickTool(&f)
 	}
 	return r, nil
 }

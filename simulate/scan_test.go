@@ -67,6 +67,7 @@ func FuzzScanner(f *testing.F) {
 func FuzzParse(f *testing.F) {
 	for _, body := range []string{
 		`{"model":"m","messages":[{"role":"user","content":"hi"}],"n":2,"max_tokens":3}`,
+		`{"model":"m","messages":[{}],"input":"x","tools":[{"name":"f","function":{"name":"g"}}],"tool_choice":"required","max_tokens":999}`,
 		`{"model":"m","prompt":["a","b"],"best_of":3}`, `{"model":"m","input":[1,2,3]}`,
 		`{"model":"m","input":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}],"max_output_tokens":100}`,
 	} {
@@ -98,6 +99,13 @@ func FuzzParse(f *testing.F) {
 		rep := reply{r, 1, false}
 		if b := rep.append(nil); !json.Valid(b) {
 			t.Fatalf("the answer is not JSON: %s", b)
+		}
+		var stream streamed
+		rep.stream(&stream)
+		for line := range strings.Lines(string(stream.b)) {
+			if data, ok := strings.CutPrefix(line, "data: "); ok && data != "[DONE]\n" && !json.Valid([]byte(data)) {
+				t.Fatalf("the event is not JSON: %s", data)
+			}
 		}
 	})
 }

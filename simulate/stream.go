@@ -77,12 +77,21 @@ func (r *reply) streamChoices(s *streamed) {
 	plain := r.endpoint == completions
 	for i := range r.n * r.prompts {
 		if !plain {
-			choice(i, func(b []byte) []byte { return append(b, `"delta":{"role":"assistant","content":"","refusal":null}`...) }, "")
+			choice(i, func(b []byte) []byte {
+				b = append(b, `"delta":{"role":"assistant","content":`...)
+				if r.tool != "" {
+					return append(r.chatCall(append(b, "null,"...), true), '}')
+				}
+				return append(b, `"","refusal":null}`...)
+			}, "")
 		}
 		r.pieces(i, func(piece []byte) {
 			choice(i, func(b []byte) []byte {
-				if plain {
+				switch {
+				case plain:
 					return append(append(append(b, `"text":"`...), piece...), '"')
+				case r.tool != "":
+					return append(append(append(b, `"delta":{"tool_calls":[{"index":0,"function":{"arguments":"`...), piece...), `"}}]}`...)
 				}
 				return append(append(append(b, `"delta":{"content":"`...), piece...), `"}`...)
 			}, "")
@@ -110,11 +119,21 @@ func (r *reply) streamMessage(s *streamed) {
 		return append(b, "}}"...)
 	})
 	fixed := func(name, data string) { s.event(name, func(b []byte) []byte { return append(b, data...) }) }
-	fixed("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`)
+	s.event("content_block_start", func(b []byte) []byte {
+		b = append(b, `{"type":"content_block_start","index":0,"content_block":`...)
+		if r.tool != "" {
+			return append(r.toolUse(b, true), '}')
+		}
+		return append(b, `{"type":"text","text":""}}`...)
+	})
 	fixed("ping", `{"type":"ping"}`)
 	r.pieces(0, func(piece []byte) {
 		s.event("content_block_delta", func(b []byte) []byte {
-			b = append(b, `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`...)
+			delta := `"text_delta","text":"`
+			if r.tool != "" {
+				delta = `"input_json_delta","partial_json":"`
+			}
+			b = append(append(b, `{"type":"content_block_delta","index":0,"delta":{"type":`...), delta...)
 			return append(append(b, piece...), `"}}`...)
 		})
 	})
@@ -149,8 +168,8 @@ func (r *reply) streamResponse(s *streamed) {
 	if r.reasoning > 0 {
 		index = 1
 	}
-	place := func(b []byte, part bool) []byte {
-		b = num(b, `,"output_index":`, index)
+	place := func(part bool) []byte {
+		b := num(nil, `,"output_index":`, index)
 		if part {
 			b = append(r.id(append(b, `,"content_index":0,"item_id":"`...), "msg_"), '"')
 		}
@@ -165,17 +184,43 @@ func (r *reply) streamResponse(s *streamed) {
 			})
 		}
 	}
-	event("response.output_item.added", func(b []byte) []byte { return r.outputItem(append(place(b, false), `,"item":`...), "in_progress") })
-	event("response.content_part.added", func(b []byte) []byte { return r.outputPart(append(place(b, true), `,"part":`...), false) })
+	event("response.output_item.added", func(b []byte) []byte {
+		return r.outputItem(append(append(b, place(false)...), `,"item":`...), "in_progress")
+	})
+	if r.tool != "" {
+		r.streamCall(event, place(false))
+	} else {
+		r.streamText(event, place(true))
+	}
+	event("response.output_item.done", func(b []byte) []byte {
+		return r.outputItem(append(append(b, place(false)...), `,"item":`...), r.status())
+	})
+	event("response."+r.status(), whole(r.status()))
+}
+
+// streamText adds the events of a text; at says where in the output it is.
+func (r *reply) streamText(event func(string, func([]byte) []byte), at []byte) {
+	event("response.content_part.added", func(b []byte) []byte { return r.outputPart(append(append(b, at...), `,"part":`...), false) })
 	r.pieces(0, func(piece []byte) {
 		event("response.output_text.delta", func(b []byte) []byte {
-			return append(append(append(place(b, true), `,"logprobs":[],"delta":"`...), piece...), '"')
+			return append(append(append(append(b, at...), `,"logprobs":[],"delta":"`...), piece...), '"')
 		})
 	})
 	event("response.output_text.done", func(b []byte) []byte {
-		return append(r.content(append(place(b, true), `,"logprobs":[],"text":"`...), 0), '"')
+		return append(r.content(append(append(b, at...), `,"logprobs":[],"text":"`...), 0), '"')
 	})
-	event("response.content_part.done", func(b []byte) []byte { return r.outputPart(append(place(b, true), `,"part":`...), true) })
-	event("response.output_item.done", func(b []byte) []byte { return r.outputItem(append(place(b, false), `,"item":`...), r.status()) })
-	event("response."+r.status(), whole(r.status()))
+	event("response.content_part.done", func(b []byte) []byte { return r.outputPart(append(append(b, at...), `,"part":`...), true) })
+}
+
+// streamCall adds the events of a call's arguments.
+func (r *reply) streamCall(event func(string, func([]byte) []byte), at []byte) {
+	at = append(r.id(append(at, `,"item_id":"`...), "fc_"), '"')
+	r.pieces(0, func(piece []byte) {
+		event("response.function_call_arguments.delta", func(b []byte) []byte {
+			return append(append(append(append(b, at...), `,"delta":"`...), piece...), '"')
+		})
+	})
+	event("response.function_call_arguments.done", func(b []byte) []byte {
+		return append(r.content(append(append(b, at...), `,"arguments":"`...), 0), '"')
+	})
 }
