@@ -73,6 +73,8 @@ const (
 	// After recovery the circuit lets through a growing share of calls: 10 % for rampStep, then 32, 55, 77 %, then all.
 	rampStep  = 2 * time.Second
 	rampSteps = 5
+	// rampWait is told to those whose turn it is not; it is short, because the provider is well again.
+	rampWait = 250 * time.Millisecond
 	// buckets divide the rolling window.
 	buckets = 10
 )
@@ -207,7 +209,7 @@ func (b *Breaker) ramps(now time.Time) (time.Duration, bool) {
 	}
 	b.ramp += 0.1 + 0.9*float64(step)/(rampSteps-1)
 	if b.ramp < 1 {
-		return b.closedAt.Add(time.Duration(step+1) * rampStep).Sub(now), true
+		return rampWait, true
 	}
 	b.ramp--
 	return 0, false

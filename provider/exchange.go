@@ -215,9 +215,8 @@ func passes(name string) bool {
 
 // clean takes out of a transport error what must not be seen, the address's user part and query, and puts in why the context ended.
 func (p *HTTP) clean(ctx context.Context, err error) error {
-	var inUrl *url.Error
-	if errors.As(err, &inUrl) {
-		err = inUrl.Err
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w (%w)", cause, err)
