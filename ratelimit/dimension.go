@@ -5,166 +5,236 @@ import (
 	"time"
 )
 
+// Times within a limiter are nanoseconds on the monotonic clock since it was made, so that a log entry is two words.
+
 const (
 	// paceShare of the limit is what pacing lets through.
 	paceShare = 0.995
-	// A timer that wakes late loses nothing: this much lateness is made up for, at least and at most. Below the first, several intervals may go at once, which is less than any provider's bucket.
-	minCredit = 5 * time.Millisecond
-	maxCredit = 50 * time.Millisecond
-	// grain is how finely the log remembers times; rounding is towards later, so never in our favour.
-	grain = 10 * time.Millisecond
+	// One interval of lateness is made up for, and at least minCredit where several are shorter than a timer is exact: several calls then go at once, which is less
+	// than any provider's bucket.
+	minCredit = float64(5 * time.Millisecond)
+	// From longInterval on a bucket of a fiftieth of a minute holds hardly more than one call, so of lateness no more is made up for than pacing leaves free.
+	longInterval = float64(time.Second)
+	// maxEarned bounds what may go at once because it was given back, which the provider has not counted either.
+	maxEarned = float64(500 * time.Millisecond)
+	// maxDebt is how long a call larger than the limit keeps others waiting at most, in minutes of the limit.
+	maxDebt = 10
+	// grain is how finely the log remembers times. Rounding is towards later, so never in our favour; it bounds the log to some thousand entries.
+	grain = int64(10 * time.Millisecond)
 )
+
+// never is later than any time.
+const never = math.MaxInt64
 
 // entry is what was let through within one grain.
 type entry struct {
-	at     time.Time // of the last one in it
+	at     int64 // of the last one in it
 	weight int64
 }
 
-// dimension is one limit per minute: of requests, of tokens.
+// dimension is one limit per minute: of requests, of tokens. Its weights are as the limiter counts, so its limit is, too.
 type dimension struct {
-	name    string
-	limit   int64   // per minute, 0 for none
-	rate    float64 // per second, as paced
-	next    time.Time
-	burst   int
+	limit   float64 // per minute, 0 for none
+	rate    float64 // per nanosecond, as paced
+	next    float64 // when the next may go
+	earned  float64 // how far next may be in the past because of what was given back
+	catchUp float64
+	burst   float64
+	cold    int64 // no bursts before
 	windows []window
-	log     []entry // oldest first; as long as the longest window
+
+	log      []entry // oldest first; as long as the longest window
+	first    int64   // number of log[0]
+	admitted int64   // weight let through ever
+	expired  int64   // weight that left the longest window
 }
 
+// window is a span of time that a provider judges.
 type window struct {
-	span  time.Duration // with its margin
-	share float64       // of the limit per minute
-	sum   int64
-	tail  int // index into log of the oldest entry within
+	base, margin time.Duration
+	span         int64 // with the margin; longer than base where less than one request fits a window
+	room         int64
+	sum          int64
+	tail         int64 // number of the oldest entry within
 }
 
-func newDimension(name string, p Profile) *dimension {
-	d := &dimension{name: name, burst: p.Burst}
+func newDimension(p Profile) *dimension {
+	d := &dimension{next: math.Inf(-1), catchUp: float64(p.CatchUp), burst: float64(p.Burst)}
 	for _, w := range p.Windows {
-		d.windows = append(d.windows, window{span: w + p.Margin, share: w.Minutes()})
+		d.windows = append(d.windows, window{base: w, margin: p.Margin})
 	}
 	return d
 }
 
-func (d *dimension) setLimit(limit int64, pace float64) {
-	d.limit = limit
-	d.rate = float64(limit) / 60 * pace
+// setLimit changes the limit per minute, and the share of it that pacing lets through. What is owed already is owed at the new pace.
+func (d *dimension) setLimit(now int64, limit, pace float64) {
+	rate := limit / float64(time.Minute) * pace
+	if owed := d.next - float64(now); owed > 0 && d.rate > 0 && rate > 0 {
+		d.next = float64(now) + owed*d.rate/rate
+	}
+	d.limit, d.rate = limit, rate
+	if limit == 0 {
+		d.forget()
+		return
+	}
+	for i := range d.windows {
+		w := &d.windows[i]
+		share := limit * w.base.Minutes()
+		w.room, w.span = max(int64(share+1e-6), 1), int64(w.base+w.margin)
+		if share < 1 {
+			w.span = int64(float64(w.span) / share)
+		}
+	}
+}
+
+func (d *dimension) forget() {
+	d.first += int64(len(d.log))
+	d.log, d.next = nil, math.Inf(-1)
+	for i := range d.windows {
+		d.windows[i].sum, d.windows[i].tail = 0, d.first
+	}
+}
+
+// minute is the index of the longest window.
+func (d *dimension) minute() *window {
+	longest := &d.windows[0]
+	for i := range d.windows {
+		if d.windows[i].base > longest.base {
+			longest = &d.windows[i]
+		}
+	}
+	return longest
 }
 
 // expire forgets what is out of every window.
-func (d *dimension) expire(now time.Time) {
-	oldest := len(d.log)
+func (d *dimension) expire(now int64) {
+	end := d.first + int64(len(d.log))
+	oldest, minute := end, d.minute()
 	for i := range d.windows {
 		w := &d.windows[i]
-		for w.tail < len(d.log) && now.Sub(d.log[w.tail].at) > w.span {
-			w.sum -= d.log[w.tail].weight
+		for w.tail < end && now-d.log[w.tail-d.first].at >= w.span {
+			w.sum -= d.log[w.tail-d.first].weight
+			if w == minute {
+				d.expired += d.log[w.tail-d.first].weight
+			}
 			w.tail++
 		}
 		oldest = min(oldest, w.tail)
 	}
-	if oldest > 64 && oldest*2 > len(d.log) {
-		d.log = append(d.log[:0], d.log[oldest:]...)
-		for i := range d.windows {
-			d.windows[i].tail -= oldest
-		}
+	switch gone := oldest - d.first; {
+	case oldest == end && cap(d.log) > 1024:
+		d.log, d.first = nil, end
+	case gone > 64 && gone*2 > int64(len(d.log)) || oldest == end:
+		d.log = d.log[:copy(d.log, d.log[gone:])]
+		d.first = oldest
 	}
 }
 
 // ready returns when weight may go, at the earliest.
-func (d *dimension) ready(now time.Time, weight int64) time.Time {
+func (d *dimension) ready(now, weight int64) int64 {
 	if d.limit == 0 || weight == 0 {
 		return now
 	}
 	d.expire(now)
 	at := now
-	if d.next.After(at) {
-		at = d.next
+	if d.next > float64(now) {
+		at = nanoseconds(d.next)
 	}
 	for i := range d.windows {
 		w := &d.windows[i]
-		room := int64(math.Ceil(float64(d.limit) * w.share)) // a window shorter than a minute gets its share, rounded as the provider must to allow anything
-		over := w.sum + weight - room
-		for j := w.tail; over > 0 && j < len(d.log); j++ {
-			over -= d.log[j].weight
-			if t := d.log[j].at.Add(w.span); t.After(at) {
-				at = t
-			}
+		at = max(at, d.room(now, w, min(weight, w.room)))
+	}
+	return at
+}
+
+// room returns when a window has room for weight, if nothing else comes.
+func (d *dimension) room(now int64, w *window, weight int64) int64 {
+	over := w.sum + weight - w.room
+	at := now
+	for j := w.tail - d.first; over > 0 && j < int64(len(d.log)); j++ {
+		over -= d.log[j].weight
+		at = max(at, d.log[j].at+w.span)
+	}
+	return at
+}
+
+// after returns when weight goes at the earliest if ahead of it, of which the first goes at head, go all that wait.
+func (d *dimension) after(now, head, ahead, weight int64) int64 {
+	if d.limit == 0 || weight == 0 {
+		return now
+	}
+	at := nanoseconds(max(d.next, float64(head)) + float64(ahead)/d.rate)
+	for i := range d.windows {
+		w := &d.windows[i]
+		queue := ahead + min(weight, w.room)
+		full := (queue - 1) / w.room // so many windows have to pass, whatever the rest
+		if t := d.room(now, w, queue-full*w.room); float64(t)+float64(full)*float64(w.span) < never/2 {
+			at = max(at, t+full*w.span)
 		}
 	}
 	return at
 }
 
-// take lets weight through.
-func (d *dimension) take(now time.Time, weight int64) {
-	if d.limit == 0 || weight == 0 {
-		return
+func nanoseconds(f float64) int64 {
+	if f >= never/2 {
+		return never / 2
 	}
-	interval := time.Duration(float64(weight) / d.rate * float64(time.Second))
-	credit := min(max(interval, minCredit), maxCredit)
-	if d.burst > 1 {
-		credit = max(credit, time.Duration(d.burst-1)*interval)
-	}
-	if earliest := now.Add(-credit); d.next.Before(earliest) {
-		d.next = earliest
-	}
-	d.next = d.next.Add(interval)
-	d.add(now, weight)
+	return int64(math.Ceil(f))
 }
 
-func (d *dimension) add(now time.Time, weight int64) {
-	if n := len(d.log); n > 0 && now.Sub(d.log[n-1].at) < grain && d.log[n-1].at.Truncate(grain).Equal(now.Truncate(grain)) {
-		inside := true
-		for i := range d.windows {
-			inside = inside && d.windows[i].tail < n
-		}
-		if inside {
-			d.log[n-1].at = now
-			d.log[n-1].weight += weight
-			for i := range d.windows {
-				d.windows[i].sum += weight
-			}
-			return
-		}
+// take lets weight through that somebody waited with since a time, and returns the number of its log entry.
+func (d *dimension) take(now, weight, since int64) int64 {
+	if d.limit == 0 || weight == 0 {
+		return -1
 	}
-	d.log = append(d.log, entry{now, weight})
+	interval := min(float64(weight), d.limit*maxDebt) / d.rate
+	d.next = max(d.next, float64(now)-d.credit(now, interval, float64(now-since))-d.earned) + interval
+	d.earned = min(d.earned, max(float64(now)-d.next, 0))
+	d.admitted += weight
+	if n := len(d.log); n > 0 && d.log[n-1].at/grain == now/grain {
+		d.log[n-1].at = now
+		d.log[n-1].weight += weight
+	} else {
+		d.log = append(d.log, entry{now, weight})
+	}
 	for i := range d.windows {
 		d.windows[i].sum += weight
 	}
+	return d.first + int64(len(d.log)) - 1
 }
 
-// giveBack takes weight out again that was let through at a time, as far as it is still remembered.
-func (d *dimension) giveBack(at time.Time, weight int64) {
-	if d.limit == 0 || weight <= 0 {
+// credit is how much time that passed unused is made up for: timers wake late, and a process does not always run. Nobody waited while it was idle.
+func (d *dimension) credit(now int64, interval, waited float64) float64 {
+	c := min(max(interval, minCredit, waited), d.catchUp)
+	if interval > longInterval {
+		c = min(c, interval*(1-paceShare))
+	}
+	if now < d.cold {
+		return c
+	}
+	return max(c, (d.burst-1)*interval)
+}
+
+// change corrects what was let through, if it is still remembered: a difference below zero is given back.
+func (d *dimension) change(now, number, difference int64) {
+	if d.limit == 0 || number < d.minute().tail || difference == 0 {
 		return
 	}
-	d.next = d.next.Add(-time.Duration(float64(weight) / d.rate * float64(time.Second)))
-	for j := len(d.log) - 1; j >= 0 && weight > 0; j-- {
-		if d.log[j].at.Before(at) {
-			return
+	d.log[number-d.first].weight += difference
+	for i := range d.windows {
+		if d.windows[i].tail <= number {
+			d.windows[i].sum += difference
 		}
-		if j > 0 && !d.log[j-1].at.Before(at) {
-			continue
-		}
-		back := min(weight, d.log[j].weight)
-		d.log[j].weight -= back
-		for i := range d.windows {
-			if d.windows[i].tail <= j {
-				d.windows[i].sum -= back
-			}
-		}
-		return
+	}
+	time := float64(difference) / d.rate
+	d.next += time
+	if time < 0 {
+		d.earned = min(d.earned-time, maxEarned, max(float64(now)-d.next, 0))
 	}
 }
 
 // let returns what was let through in the last minute.
-func (d *dimension) let(now time.Time) int64 {
+func (d *dimension) let(now int64) int64 {
 	d.expire(now)
-	var longest *window
-	for i := range d.windows {
-		if longest == nil || d.windows[i].span > longest.span {
-			longest = &d.windows[i]
-		}
-	}
-	return longest.sum
+	return d.minute().sum
 }

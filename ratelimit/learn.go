@@ -1,219 +1,165 @@
 package ratelimit
 
 import (
-	"math"
-	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
 const (
-	// keptSamples of tokens per byte and of output are kept, and believed from minSamples on.
-	keptSamples = 128
-	minSamples  = 5
-	// After a 429 without headers the pace starts lower and comes back: 2 % per stepEvery up to slowShare, then 0.1 %.
+	// After a 429 that says nothing the pace starts lower and comes back: backStep per stepEvery up to slowShare, then smallStep.
 	backShare = 0.97
 	slowShare = 0.985
+	backStep  = 0.02
+	smallStep = 0.001
 	stepEvery = 10 * time.Second
+	// bareHold is how long a 429 holds that says nothing.
+	bareHold = time.Second
+	// cutShare of the limit is left if less than half of it was used when a 429 came.
+	cutShare = 0.7
 )
 
-// learner is what answers taught.
-type learner struct {
-	limits     [dimCount]int64 // in force, for all owners together
+// learned is what answers taught.
+type learned struct {
 	configured [dimCount]int64
 	guess      [dimCount]bool
+	named      [dimCount]int64 // by the provider's headers, 0 if it did not
+	cut        [dimCount]int64 // by 429s that said nothing, 0 if not
+	cutAt      int64
 	pace       float64
-	paceAt     time.Time // last change of the pace
-	cut        time.Time // last 429 that lowered a limit
-	ratios     samples
-	outputs    samples
+	paceAt     int64 // last change of the pace
+	remaining  [dimCount]comparison
+	ratios     samples // tokens per byte
+	outputs    samples // tokens
 }
 
-func (s *learner) init(l Limits) {
-	s.configured = [dimCount]int64{l.RPM, l.TPM, l.InputTPM, l.OutputTPM}
-	s.limits = s.configured
-	s.guess = [dimCount]bool{dimRequests: l.GuessRPM, dimTokens: l.GuessTPM}
-	s.pace = paceShare
-}
-
-// samples are the last values of something.
-type samples struct {
-	values []float64
-	next   int
-	p95    float64
-}
-
-func (s *samples) add(v float64) {
-	if len(s.values) < keptSamples {
-		s.values = append(s.values, v)
-	} else {
-		s.values[s.next] = v
+// inForce returns a limit for all processes together.
+func (l *learned) inForce(i int) int64 {
+	limit := l.limit(i)
+	if l.cut[i] > 0 && limit > 0 {
+		limit = min(limit, l.cut[i])
 	}
-	s.next = (s.next + 1) % keptSamples
-	sorted := slices.Clone(s.values)
-	slices.Sort(sorted)
-	s.p95 = sorted[min(len(sorted)*95/100, len(sorted)-1)]
+	return limit
 }
 
-func (s *samples) ready() bool { return len(s.values) >= minSamples }
-
-func (s *learner) ratio() float64 {
-	if s.ratios.ready() {
-		return s.ratios.p95
-	}
-	return firstRatio
-}
-
-func (s *learner) output() int64 {
-	if s.outputs.ready() {
-		return int64(s.outputs.p95)
-	}
-	return firstOutput
-}
-
-// OutputP95 returns the 95th percentile of the output tokens seen; false before enough were.
-func (l *Limiter) OutputP95() (int64, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.learned.output(), l.learned.outputs.ready()
-}
-
-// learn takes in an answer.
-func (l *Limiter) learn(now time.Time, p *Permit, f Feedback) {
-	s := &l.learned
-	if f.InputTokens >= 0 && p.demand.InputBytes > 0 {
-		s.ratios.add(float64(f.InputTokens) / float64(p.demand.InputBytes))
-	}
-	if f.OutputTokens >= 0 {
-		s.outputs.add(float64(f.OutputTokens))
-	}
-	if (l.profile.Refund || l.profile.Counting == CountActual) && f.InputTokens >= 0 && f.OutputTokens >= 0 {
-		l.refund(p, weights{0, p.weight[dimTokens] - f.InputTokens - f.OutputTokens, p.weight[dimInput] - f.InputTokens, p.weight[dimOutput] - f.OutputTokens})
-	}
-	l.headers(now, f.Header)
-	if f.Status == http.StatusTooManyRequests && f.RateLimited {
-		if f.RetryAfter > 0 {
-			l.holdFor(now, f.RetryAfter)
-		} else {
-			l.slowDown(now)
+// limit is what is configured and what the provider named.
+func (l *learned) limit(i int) int64 {
+	configured, named := l.configured[i], l.named[i]
+	apart := l.guess[dimTokens] && l.named[dimInput] > 0 && l.named[dimOutput] > 0
+	switch {
+	case i == dimTokens && apart && named == 0:
+		return l.named[dimInput] + l.named[dimOutput]
+	case named == 0:
+		return configured
+	case l.guess[i]:
+		return named
+	case configured > 0:
+		return min(configured, named)
+	case i == dimInput || i == dimOutput:
+		if l.guess[dimTokens] {
+			return named // nobody said that the directions are not counted apart
 		}
 	}
-	l.speedUp(now)
+	return 0 // the operator lifted it
 }
 
-func (l *Limiter) refund(p *Permit, unused weights) {
-	for i, d := range l.dims {
-		if unused[i] > 0 {
-			d.giveBack(p.at, unused[i])
-			l.used[i] -= unused[i]
-		}
-	}
+// weigh returns what a call counts, by what was learned.
+func (l *Limiter) weigh(d Demand) weights {
+	output, known := l.learned.output()
+	return l.profile.estimate(d, l.learned.ratio(), output, known)
 }
 
-// headers takes in the limits that the provider names.
-func (l *Limiter) headers(now time.Time, h http.Header) {
-	changed := false
-	for name, values := range h {
-		i, ok := limitHeader(name)
-		if !ok || len(values) == 0 {
+// tooLarge refuses what could never go. A limit that is a guess lets it go alone, and so does the share of one process.
+func (l *Limiter) tooLarge(w weights, d Demand) error {
+	for i := dimTokens; i < dimCount; i++ {
+		limit := l.learned.limit(i)
+		if limit == 0 || l.learned.guess[i] || l.learned.configured[i] == 0 {
 			continue
 		}
-		limit, err := strconv.ParseInt(strings.TrimSpace(values[0]), 10, 64)
-		if err != nil || limit <= 0 || limit > math.MaxInt64/1000 {
-			continue
+		size := w[i]
+		if l.profile.Counting == CountActual {
+			size -= w[dimOutput] // how long the answer will be nobody knows
 		}
-		s := &l.learned
-		if s.configured[i] == 0 {
-			continue // the operator lifted it, or counts otherwise
-		}
-		if !s.guess[i] {
-			limit = min(limit, s.configured[i])
-		}
-		if limit != s.limits[i] {
-			l.account(now)
-			s.limits[i] = limit
-			changed = true
+		if float64(size)*min(l.learned.remaining[i].scale(), 1) > float64(limit) {
+			return &TooLargeError{Dimension: dimNames[i], Size: size, Limit: limit}
 		}
 	}
-	if changed {
-		l.apply()
+	if l.limits.TPD > 0 && w[dimTokens] > l.limits.TPD {
+		return &TooLargeError{Dimension: dayNames[dayTokens], Size: w[dimTokens], Limit: l.limits.TPD}
 	}
+	return nil
 }
 
-// limitHeader tells which dimension a header limits: x-ratelimit-limit-requests, anthropic-ratelimit-input-tokens-limit and their like.
-func limitHeader(name string) (int, bool) {
-	name = strings.ToLower(name)
-	if !strings.Contains(name, "ratelimit") || !strings.Contains(name, "limit-") && !strings.HasSuffix(name, "-limit") {
-		return 0, false
-	}
-	name = name[strings.Index(name, "ratelimit")+len("ratelimit"):]
-	if !strings.Contains(name, "limit") || strings.Contains(name, "remaining") || strings.Contains(name, "reset") || strings.Contains(name, "day") || strings.Contains(name, "project") {
-		return 0, false
+// refused takes in a 429 about the rate.
+func (l *Limiter) refused(now int64, p *Permit, f Feedback) {
+	for i := range l.learned.remaining {
+		l.learned.remaining[i].distrust(now)
 	}
 	switch {
-	case strings.Contains(name, "input-tokens"):
-		return dimInput, true
-	case strings.Contains(name, "output-tokens"):
-		return dimOutput, true
-	case strings.Contains(name, "tokens"):
-		return dimTokens, true
-	case strings.Contains(name, "requests"):
-		return dimRequests, true
+	case f.RetryAfter > 0:
+		l.apply(now)
+		l.holdFor(now, f.RetryAfter)
+	case slices.ContainsFunc(readings(f.Header), func(r reading) bool { return r.limit > 0 }):
+		l.apply(now)
+		l.holdFor(now, bareHold) // the limit is known
+	default:
+		l.slowDown(now, p)
+		l.holdFor(now, bareHold)
 	}
-	return 0, false
 }
 
 // slowDown answers a 429 that says nothing: the limit is what was let through in the last window, if that was at least half of it; else 0.7 of it. At most once a window.
-func (l *Limiter) slowDown(now time.Time) {
+func (l *Limiter) slowDown(now int64, p *Permit) {
 	s := &l.learned
-	if now.Sub(s.cut) < time.Minute && !s.cut.IsZero() {
+	if s.cutAt != 0 && now-s.cutAt < int64(time.Minute) {
 		return
 	}
-	s.cut = now
-	l.account(now)
-	fullest, share := -1, 0.0
+	fullest, most := -1, -1.0
 	for i, d := range l.dims {
 		if d.limit > 0 {
-			if u := float64(d.let(now)) / float64(d.limit); u > share || fullest < 0 {
-				fullest, share = i, u
+			if share := float64(d.let(now)) / d.limit; share > most {
+				fullest, most = i, share
 			}
 		}
 	}
 	if fullest < 0 {
 		return
 	}
-	if share >= 0.5 {
-		s.limits[fullest] = max(l.dims[fullest].let(now)*l.owners, 1)
-	} else {
-		s.limits[fullest] = max(int64(float64(s.limits[fullest])*0.7), 1)
+	d := l.dims[fullest]
+	share := cutShare
+	if most >= 0.5 {
+		share = float64(d.let(now)-p.weight[fullest]) / d.limit
 	}
-	s.pace, s.paceAt = backShare, now
-	l.apply()
-	l.holdFor(now, time.Second)
+	s.cutAt, s.paceAt = max(now, 1), now
+	s.cut[fullest] = max(int64(float64(s.inForce(fullest))*min(share, 1)), 1)
+	s.pace = backShare
+	l.apply(now)
 }
 
-// speedUp comes back from a slowed pace, and from a limit that was cut without the provider naming one.
-func (l *Limiter) speedUp(now time.Time) {
+// speedUp comes back from a slowed pace, and then from a limit that was cut without the provider naming one.
+func (l *Limiter) speedUp(now int64) {
 	s := &l.learned
-	if s.cut.IsZero() || now.Sub(s.paceAt) < stepEvery {
+	if s.cutAt == 0 || now-s.paceAt < int64(stepEvery) {
 		return
 	}
 	s.paceAt = now
-	step := 0.001
-	if s.pace < slowShare {
-		step = 0.02
-	}
-	if s.pace < paceShare {
-		s.pace = min(s.pace+step, max(slowShare, min(s.pace+0.001, paceShare)))
-	} else {
-		for i := range s.limits {
-			if s.configured[i] > s.limits[i] {
-				s.limits[i] = min(s.configured[i], s.limits[i]+max(s.limits[i]/1000, 1))
+	switch {
+	case s.pace < slowShare:
+		s.pace = min(s.pace+backStep, slowShare)
+	case s.pace < paceShare:
+		s.pace = min(s.pace+smallStep, paceShare)
+	default:
+		cut := false
+		for i, limit := range s.cut {
+			if limit > 0 {
+				if s.cut[i] += max(limit/1000, 1); s.cut[i] >= s.limit(i) {
+					s.cut[i] = 0
+				}
+				cut = cut || s.cut[i] > 0
 			}
 		}
+		if !cut {
+			s.cutAt = 0
+		}
 	}
-	l.account(now)
-	l.apply()
+	l.apply(now)
 }

@@ -1,412 +1,363 @@
 package ratelimit
 
 import (
-	"container/list"
 	"context"
-	"errors"
-	"fmt"
-	"math"
-	"net/http"
 	"sync"
 	"time"
 )
 
-// Errors of [Limiter.Acquire], matched with errors.Is.
-var (
-	// ErrWouldWait: the call would have to wait longer than it may. The error is a [*WaitError].
-	ErrWouldWait = errors.New("rate limit reached")
-	// ErrTooLarge: the call alone is larger than a limit.
-	ErrTooLarge = errors.New("request larger than a rate limit")
-)
-
-// WaitError says when a call that may not wait would go through.
-type WaitError struct {
-	// RetryAfter is when a call of this size, coming then, goes through unless others come first.
-	RetryAfter time.Duration
-	// Dimension is what is used up: requests, tokens, input tokens, output tokens, calls under way, requests of the day …
-	Dimension string
-}
-
-func (e *WaitError) Error() string {
-	return fmt.Sprintf("%v (%s): there is room in %s", ErrWouldWait, e.Dimension, e.RetryAfter.Round(time.Millisecond))
-}
-
-// Is makes errors.Is(err, ErrWouldWait) true.
-func (e *WaitError) Is(target error) bool { return target == ErrWouldWait }
-
-// maxHold is the longest a Retry-After holds everything back.
-const maxHold = time.Minute
-
-// dims are the dimensions of a limiter, by index.
 const (
-	dimRequests = iota
-	dimTokens
-	dimInput
-	dimOutput
-	dimCount
+	// maxHold is the longest a Retry-After holds everything back.
+	maxHold = time.Minute
+	// probeWait is how long the others wait for the call that goes first after a hold. Refusals come sooner; an answer can take minutes.
+	probeWait = 10 * time.Second
+	// unknownWait is advised where only the end of somebody else's call makes room.
+	unknownWait = time.Second
 )
-
-// weights is what a call takes of each dimension.
-type weights [dimCount]int64
 
 // Limiter admits calls to one provider, key and model. It is safe for concurrent use.
 type Limiter struct {
-	mu      sync.Mutex
 	profile Profile
-	limits  Limits // configured
-	owners  int64
-	dims    [dimCount]*dimension
-	flight  int64
-	days    [2]day // requests, tokens
+	base    time.Time
 
-	queues  [2]*list.List // of *waiter, by class
-	served  [2]float64    // virtual time of the classes
-	timer   *time.Timer
-	held    time.Time // nothing goes before
-	probing bool      // one call goes first after a hold
+	mu     sync.Mutex
+	limits Limits // configured
+	owners int64
+	dims   [dimCount]*dimension
+	days   days
+	flight int64
+	line   line
+
+	timer     *time.Timer
+	oversleep func() time.Duration // nil but in tests of late timers
+
+	last    int64 // when a call was let through
+	held    int64 // nothing goes before
+	probing bool  // one call goes first after a hold
 	probe   *Permit
 
-	learned  learner
-	admitted int64
-	began    time.Time
-	used     weights
-	avail    [dimCount]float64 // allowance until availAt, with the limits as they were
-	availAt  time.Time
+	learned learned
+	books   books
 }
 
-// waiter waits for its turn. It holds nothing.
-type waiter struct {
-	permit *Permit
-	done   chan struct{}
-	class  Class
-}
-
-// Permit is leave to send one call. End it once, with Done or Release.
+// Permit is leave to send one call. End it once, with [Permit.Done] or [Permit.Release]. It is safe for concurrent use.
 type Permit struct {
-	l      *Limiter
-	demand Demand
-	weight weights
-	at     time.Time
-	waited time.Duration
-	once   sync.Once
+	l       *Limiter
+	demand  Demand
+	ended   bool
+	waited  time.Duration
+	weight  weights
+	at      int64
+	day     int64
+	entries [dimCount]int64 // numbers of the log entries
+	seen    [dimCount]view
 }
 
 // New returns a limiter.
 func New(limits Limits, profile Profile) *Limiter {
-	l := &Limiter{profile: profile.withDefaults(), limits: limits, owners: 1, queues: [2]*list.List{list.New(), list.New()}}
-	for i, name := range []string{"requests", "tokens", "input tokens", "output tokens"} {
-		l.dims[i] = newDimension(name, l.profile)
+	l := &Limiter{profile: profile.withDefaults(), base: time.Now(), owners: 1}
+	for i := range l.dims {
+		l.dims[i] = newDimension(l.profile)
 	}
-	l.learned.init(limits)
-	l.apply()
+	l.learned.pace = paceShare
+	l.days.zone = l.profile.Day
+	l.configure(limits)
 	return l
 }
 
-// apply sets the dimensions to the limits in force.
-func (l *Limiter) apply() {
-	for i, limit := range l.learned.limits {
-		if limit > 0 {
-			limit = max(limit/l.owners, 1)
-		}
-		l.dims[i].setLimit(limit, l.learned.pace)
-	}
+func (l *Limiter) now() int64 { return int64(time.Since(l.base)) }
+
+// Configure replaces the limits. What was let through under the old ones counts against the new ones at once; limits that a provider named stay known.
+func (l *Limiter) Configure(limits Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.configure(limits)
+	l.pump()
 }
 
-// SetOwners divides the limits among n processes that share them.
+func (l *Limiter) configure(limits Limits) {
+	l.limits = limits
+	l.learned.configured = [dimCount]int64{limits.RPM, limits.TPM, limits.InputTPM, limits.OutputTPM}
+	l.learned.guess = [dimCount]bool{dimRequests: limits.GuessRPM, dimTokens: limits.GuessTPM}
+	l.learned.cut = [dimCount]int64{}
+	l.apply(l.now())
+}
+
+// SetOwners divides the limits among n processes that share them. A smaller share holds at once, also for what was let through in the last window.
 func (l *Limiter) SetOwners(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n < 1 || int64(n) == l.owners {
 		return
 	}
-	l.account(time.Now())
 	l.owners = int64(n)
-	l.apply()
+	l.apply(l.now())
 	l.pump()
 }
 
+// ColdStart says that a process used the limits until a moment ago, and nobody knows how far: for a minute there are no bursts, and the first request goes one
+// interval from now. Call it after a crash, before the first Acquire.
+func (l *Limiter) ColdStart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, d := range l.dims {
+		d.cold = now + int64(time.Minute)
+	}
+	if d := l.dims[dimRequests]; d.limit > 0 {
+		d.next = max(d.next, float64(now)+1/d.rate)
+	}
+}
+
+// apply sets the dimensions to the limits in force. The books are closed before.
+func (l *Limiter) apply(now int64) {
+	l.account(now)
+	for i, d := range l.dims {
+		d.setLimit(now, float64(l.learned.inForce(i))/float64(l.owners)/l.learned.remaining[i].scale(), l.learned.pace)
+	}
+}
+
 // Acquire waits for leave to send a call: at most maxWait (0: not at all; negative: as long as ctx). A wait that cannot fit maxWait or ctx's deadline is refused at once
-// with a *[WaitError]; a call larger than a limit matches [ErrTooLarge].
+// with a *[WaitError]; a call larger than a limit with a *[TooLargeError]. If ctx ends first, Acquire returns its cause, and nothing was taken.
 func (l *Limiter) Acquire(ctx context.Context, d Demand, maxWait time.Duration) (*Permit, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	start := time.Now()
+	if d.Class != Batch {
+		d.Class = Interactive
+	}
+	p := &Permit{l: l, demand: d}
 	l.mu.Lock()
-	p := &Permit{l: l, demand: d, weight: l.weigh(d)}
-	if err := l.tooLarge(p.weight); err != nil {
+	now := l.now()
+	p.weight = l.weigh(d)
+	if err := l.tooLarge(p.weight, d); err != nil {
 		l.mu.Unlock()
 		return nil, err
 	}
-	if l.queues[0].Len()+l.queues[1].Len() == 0 {
-		if at, _ := l.ready(start, p.weight); !at.After(start) {
-			l.admit(start, p)
+	if l.line.len() == 0 {
+		if l.ready(now, p.weight).why == "" {
+			l.admit(now, p, now)
 			l.mu.Unlock()
 			return p, nil
 		}
 	}
-	wait, dim := l.expectedWait(start, p.weight, d.Class)
-	deadline, has := ctx.Deadline()
-	if maxWait >= 0 && wait > maxWait || has && start.Add(wait).After(deadline) {
-		l.mu.Unlock()
-		return nil, &WaitError{RetryAfter: wait, Dimension: dim}
+	if deadline, has := ctx.Deadline(); has || maxWait >= 0 {
+		h := l.expect(now, p.weight, d.Class)
+		wait := time.Duration(h.at - now)
+		if maxWait == 0 || maxWait > 0 && wait > maxWait || has && wait > time.Until(deadline) {
+			l.mu.Unlock()
+			return nil, h.refusal(now)
+		}
 	}
-	w := &waiter{permit: p, done: make(chan struct{}), class: d.Class}
-	place := l.queues[d.Class].PushBack(w)
-	l.pump()
+	w := &waiter{permit: p, done: make(chan struct{}), since: now, weight: p.weight}
+	l.line.join(w)
+	if l.line.first() == w {
+		l.pump()
+	}
 	l.mu.Unlock()
-	return l.wait(ctx, w, place, start, maxWait)
+	return l.wait(ctx, w, maxWait)
 }
 
-func (l *Limiter) wait(ctx context.Context, w *waiter, place *list.Element, start time.Time, maxWait time.Duration) (*Permit, error) {
+func (l *Limiter) wait(ctx context.Context, w *waiter, maxWait time.Duration) (*Permit, error) {
 	var expired <-chan time.Time
-	if maxWait >= 0 {
+	if maxWait > 0 {
 		timer := time.NewTimer(maxWait)
 		defer timer.Stop()
 		expired = timer.C
 	}
-	var err error
 	select {
 	case <-w.done:
-		w.permit.waited = time.Since(start)
 		return w.permit, nil
 	case <-ctx.Done():
-		err = context.Cause(ctx)
 	case <-expired:
-		err = &WaitError{RetryAfter: time.Second, Dimension: "waiting"}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
 	case <-w.done: // it was let through in the same moment
+		if ctx.Err() == nil {
+			return w.permit, nil
+		}
 		l.release(w.permit)
+		l.pump()
 	default:
-		l.queues[w.class].Remove(place)
+		first := l.line.first() == w
+		l.line.leave(w)
+		if first {
+			l.pump()
+		}
 	}
-	l.pump()
-	return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	now := l.now()
+	return nil, l.expect(now, w.weight, w.permit.demand.Class).refusal(now)
 }
 
-// weigh returns what a call counts, by what was learned.
-func (l *Limiter) weigh(d Demand) weights {
-	in, out := estimate(l.profile, d, l.learned.ratio(), l.learned.output())
-	return weights{1, combine(l.profile, in, out), in, out}
+// hurdle is what keeps a call.
+type hurdle struct {
+	at      int64  // it cannot go sooner
+	why     string // "" if it may go
+	blocked bool   // besides, somebody else's call has to end
 }
 
-// tooLarge refuses what could never go. A limit that is a guess lets it go alone.
-func (l *Limiter) tooLarge(w weights) error {
+func (h *hurdle) until(at int64, why string) {
+	if at > h.at {
+		h.at, h.why = at, why
+	}
+}
+
+func (h *hurdle) block(why string) {
+	if h.blocked = true; h.why == "" {
+		h.why = why
+	}
+}
+
+// ready returns what keeps a call.
+func (l *Limiter) ready(now int64, w weights) hurdle {
+	h := hurdle{at: now}
 	for i, d := range l.dims {
-		if d.limit == 0 || w[i] <= d.limit || l.learned.guess[i] {
-			continue
+		if d.limit > 0 {
+			h.until(d.ready(now, w[i]), dimNames[i])
 		}
-		if l.owners > 1 && w[i] <= d.limit*l.owners {
-			continue // larger than this process's share only: it goes alone
-		}
-		return fmt.Errorf("%w: it counts %d %s, the limit is %d a minute", ErrTooLarge, w[i], d.name, d.limit*l.owners)
 	}
-	return nil
-}
-
-// ready returns when a call may go at the earliest, and what keeps it.
-func (l *Limiter) ready(now time.Time, w weights) (time.Time, string) {
-	at, dim := now, ""
-	if l.held.After(at) {
-		at, dim = l.held, "the provider asked to wait"
+	if l.limits.RPD > 0 || l.limits.TPD > 0 {
+		h.until(l.days.ready(now, l.dayLimits(), w))
 	}
-	if l.probing && l.probe != nil {
-		at, dim = later(at, now.Add(time.Second)), "the first call after a wait is under way"
+	h.until(l.held, "the provider asked to wait")
+	if l.probing && l.probe != nil && now < l.probe.at+int64(probeWait) {
+		h.block("the first call after a wait is under way")
 	}
 	if l.limits.Concurrency > 0 && l.flight >= max(l.limits.Concurrency/l.owners, 1) {
-		at, dim = later(at, now.Add(time.Second)), "calls under way"
+		h.block("calls under way")
 	}
-	for i := range l.days {
-		if t := l.days[i].ready(now, l.dayLimit(i), []int64{1, w[dimTokens]}[i]); t.After(at) {
-			at, dim = t, []string{"requests of the day", "tokens of the day"}[i]
-		}
-	}
-	for i, d := range l.dims {
-		if t := d.ready(now, min(w[i], max(d.limit, 1))); t.After(at) {
-			at, dim = t, d.name
-		}
-	}
-	return at, dim
+	return h
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+// expect returns what keeps a call that comes now, those who wait already included; it cannot go sooner than that.
+func (l *Limiter) expect(now int64, w weights, class Class) hurdle {
+	h := l.ready(now, w)
+	first := l.line.first()
+	if first == nil {
+		return h
 	}
-	return b
+	head := l.ready(now, first.weight)
+	if h.until(head.at, head.why); head.blocked {
+		h.block(head.why)
+	}
+	ahead := l.line.ahead(class)
+	for i, d := range l.dims {
+		if d.limit > 0 && ahead[i] > 0 {
+			h.until(d.after(now, head.at, ahead[i], w[i]), dimNames[i])
+		}
+	}
+	if h.why == "" {
+		h.why = "others came first"
+	}
+	return h
 }
 
-// expectedWait is when a call that joins its class's queue now will go, by the pace of what is before it.
-func (l *Limiter) expectedWait(now time.Time, w weights, class Class) (time.Duration, string) {
-	at, dim := l.ready(now, w)
-	wait := at.Sub(now)
-	var before weights
-	for c, q := range l.queues {
-		share := 1.0
-		if Class(c) != class && class == Interactive {
-			share = 0.25 // of five, four are interactive
-		}
-		for e := q.Front(); e != nil; e = e.Next() {
-			for i, n := range e.Value.(*waiter).permit.weight {
-				before[i] += int64(math.Ceil(float64(n) * share))
-			}
-		}
+// refusal is the error for a call that meets a hurdle and may not wait.
+func (h hurdle) refusal(now int64) error {
+	wait := time.Duration(h.at - now)
+	if h.blocked {
+		wait = max(wait, unknownWait)
 	}
-	for i, d := range l.dims {
-		if d.limit == 0 || before[i] == 0 {
-			continue
-		}
-		queued := time.Duration(float64(before[i]) / d.rate * float64(time.Second))
-		if t := later(d.next, now).Add(queued).Sub(now); t > wait {
-			wait, dim = t, d.name
-		}
-	}
-	return max(wait, time.Millisecond), dim
+	return &WaitError{RetryAfter: max(wait, time.Millisecond), Dimension: h.why}
 }
 
-// admit lets a call through now.
-func (l *Limiter) admit(now time.Time, p *Permit) {
-	l.account(now)
-	p.at = now
-	for i, d := range l.dims {
-		d.take(now, p.weight[i])
-		l.used[i] += p.weight[i]
+// admit lets a call through now that has waited since a time.
+func (l *Limiter) admit(now int64, p *Permit, since int64) {
+	if !l.books.open {
+		l.books.open, l.books.until = true, now
 	}
-	l.days[0].take(now, 1)
-	l.days[1].take(now, p.weight[dimTokens])
-	l.flight++
-	l.admitted++
+	l.last = now
+	p.at, p.waited = now, time.Duration(now-since)
 	if l.probing {
-		l.probe = p
+		if l.probe != nil {
+			l.probing = false // it has taken too long to be waited for
+		} else {
+			l.probe = p
+		}
 	}
+	for i, d := range l.dims {
+		p.entries[i] = d.take(now, p.weight[i], since)
+		p.seen[i] = d.view()
+	}
+	p.day = l.days.take(p.weight)
+	l.flight++
+	l.books.admit(now, p.weight)
 }
 
-// pump lets everybody through whose turn has come, and sets the timer for the next. The head of the queue holds back who comes after it, so a large call cannot starve.
+// pump lets everybody through whose turn has come, and sets the timer for the next. The first in line holds back who comes after, so a large call cannot starve.
 func (l *Limiter) pump() {
 	for {
-		now := time.Now()
-		q := l.head()
-		if q == nil {
+		w := l.line.first()
+		if w == nil {
+			if l.timer != nil {
+				l.timer.Stop()
+			}
 			return
 		}
-		w := q.Front().Value.(*waiter)
-		at, _ := l.ready(now, w.permit.weight)
-		if at.After(now) {
-			l.wakeAt(at.Sub(now))
+		now := l.now()
+		p := w.permit
+		p.weight = l.weigh(p.demand) // by what was learned meanwhile
+		if h := l.ready(now, p.weight); h.why != "" {
+			l.sleep(now, h)
 			return
 		}
-		q.Remove(q.Front())
-		l.served[w.class] += classCost[w.class] * float64(max(w.permit.weight[dimTokens], 1))
-		l.admit(now, w.permit)
+		l.line.leave(w)
+		l.line.served[p.demand.Class] += classCost[p.demand.Class] * l.cost(p.weight)
+		l.admit(now, p, w.since)
 		close(w.done)
 	}
 }
 
-// classCost is how fast a class's virtual time runs: a batch call costs as much as four interactive ones.
-var classCost = [2]float64{Interactive: 1, Batch: 4}
-
-// head returns the queue whose turn it is.
-func (l *Limiter) head() *list.List {
-	a, b := l.queues[Interactive], l.queues[Batch]
-	switch {
-	case a.Len() == 0 && b.Len() == 0:
-		l.served = [2]float64{}
-		return nil
-	case b.Len() == 0:
-		l.served[Batch] = max(l.served[Batch], l.served[Interactive]) // idle time is not saved up
-		return a
-	case a.Len() == 0:
-		l.served[Interactive] = max(l.served[Interactive], l.served[Batch])
-		return b
-	case l.served[Interactive] <= l.served[Batch]:
-		return a
-	default:
-		return b
+// cost is what fairness is about: tokens, or calls where tokens are not limited.
+func (l *Limiter) cost(w weights) float64 {
+	if l.dims[dimTokens].limit == 0 && l.dims[dimInput].limit == 0 && l.dims[dimOutput].limit == 0 {
+		return 1
 	}
+	return float64(max(w[dimTokens], 1))
 }
 
-func (l *Limiter) wakeAt(d time.Duration) {
-	if l.timer == nil {
-		l.timer = time.AfterFunc(d, func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.pump()
-		})
+// sleep sets the timer to when a hurdle may be gone. The end of a call needs none.
+func (l *Limiter) sleep(now int64, h hurdle) {
+	if h.at <= now && l.probe != nil {
+		h.at = l.probe.at + int64(probeWait)
+	}
+	if h.at <= now {
 		return
 	}
-	l.timer.Reset(d)
-}
-
-// Waited returns how long Acquire took.
-func (p *Permit) Waited() time.Duration { return p.waited }
-
-// Release gives back a permit whose call was never sent.
-func (p *Permit) Release() {
-	p.once.Do(func() {
-		p.l.mu.Lock()
-		defer p.l.mu.Unlock()
-		p.l.release(p)
-		p.l.pump()
+	d := time.Duration(h.at - now)
+	if l.oversleep != nil {
+		d += l.oversleep()
+	}
+	if l.timer != nil {
+		l.timer.Reset(d)
+		return
+	}
+	l.timer = time.AfterFunc(d, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.pump()
 	})
-}
-
-func (l *Limiter) release(p *Permit) {
-	for i, d := range l.dims {
-		d.giveBack(p.at, p.weight[i])
-		l.used[i] -= p.weight[i]
-	}
-	l.days[0].giveBack(p.at, 1)
-	l.days[1].giveBack(p.at, p.weight[dimTokens])
-	l.flight--
-	l.admitted--
-	if l.probe == p {
-		l.probe = nil
-	}
 }
 
 // HoldFor lets nothing through for a while, at most a minute; then one call goes first, and the others when it has ended.
 func (l *Limiter) HoldFor(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holdFor(time.Now(), d)
+	l.holdFor(l.now(), d)
 	l.pump()
 }
 
-func (l *Limiter) holdFor(now time.Time, d time.Duration) {
-	until := now.Add(min(d, maxHold))
-	if until.After(l.held) {
-		l.held = until
+func (l *Limiter) holdFor(now int64, d time.Duration) {
+	if d <= 0 {
+		return
 	}
-	l.probing, l.probe = true, nil
-}
-
-// Feedback is how a call ended.
-type Feedback struct {
-	Status int // the provider's, 0 if no answer came
-	Header http.Header
-	// RetryAfter is how long a 429 asks to wait; 0 if it does not say.
-	RetryAfter time.Duration
-	// RateLimited says that a 429 is about the rate, and not about a spent quota.
-	RateLimited bool
-	// InputTokens and OutputTokens are the provider's own count, −1 if it gave none.
-	InputTokens, OutputTokens int64
-}
-
-// Done ends a permit whose call was sent, and learns from its answer.
-func (p *Permit) Done(f Feedback) {
-	p.once.Do(func() {
-		l := p.l
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.flight--
-		now := time.Now()
-		if l.probe == p {
-			l.probe, l.probing = nil, false
-		}
-		l.learn(now, p, f)
-		l.pump()
-	})
+	l.held = max(l.held, now+int64(min(d, maxHold)))
+	if !l.probing {
+		l.probing, l.probe = true, nil
+	}
 }

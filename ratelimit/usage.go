@@ -2,53 +2,11 @@ package ratelimit
 
 import "time"
 
-// day counts what a limit per day allows. A day begins at midnight UTC.
-type day struct {
-	begin time.Time
-	count int64
-}
-
-func (d *day) roll(now time.Time) {
-	if begin := now.UTC().Truncate(24 * time.Hour); !begin.Equal(d.begin) {
-		d.begin, d.count = begin, 0
-	}
-}
-
-func (d *day) ready(now time.Time, limit, n int64) time.Time {
-	if limit == 0 {
-		return now
-	}
-	d.roll(now)
-	if d.count > 0 && d.count+n > limit {
-		return d.begin.Add(24 * time.Hour)
-	}
-	return now
-}
-
-func (d *day) take(now time.Time, n int64) {
-	d.roll(now)
-	d.count += n
-}
-
-func (d *day) giveBack(at time.Time, n int64) {
-	if !at.Before(d.begin) {
-		d.count -= n
-	}
-}
-
-func (l *Limiter) dayLimit(i int) int64 {
-	limit := []int64{l.limits.RPD, l.limits.TPD}[i]
-	if limit == 0 {
-		return 0
-	}
-	return max(limit/l.owners, 1)
-}
-
 // Usage is where a limiter stands.
 type Usage struct {
 	// Limits in force for all processes together, learned ones included.
 	Limits Limits
-	// Requests and Tokens let through in the last minute.
+	// Requests and Tokens let through in the last minute, by the second; Tokens as the provider counts them.
 	Requests, Tokens int64
 	Waiting, Flight  int
 	// Held is how long the provider asked to wait still; 0 if it did not.
@@ -62,32 +20,69 @@ type Usage struct {
 func (l *Limiter) Usage() Usage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
+	now := l.now()
 	l.account(now)
 	u := Usage{
-		Limits: l.limits, Waiting: l.queues[0].Len() + l.queues[1].Len(), Flight: int(l.flight), Admitted: l.admitted,
-		Held: max(l.held.Sub(now), 0),
+		Limits: l.limits, Waiting: l.line.len(), Flight: int(l.flight), Admitted: l.books.admitted, Held: time.Duration(max(l.held-now, 0)),
 	}
-	s := l.learned.limits
-	u.Limits.RPM, u.Limits.TPM, u.Limits.InputTPM, u.Limits.OutputTPM = s[dimRequests], s[dimTokens], s[dimInput], s[dimOutput]
-	u.Requests = l.dims[dimRequests].let(now)
-	u.Tokens = l.dims[dimTokens].let(now)
+	for i, limit := range []*int64{&u.Limits.RPM, &u.Limits.TPM, &u.Limits.InputTPM, &u.Limits.OutputTPM} {
+		*limit = l.learned.inForce(i)
+	}
+	for _, s := range l.books.seconds {
+		if second := now / int64(time.Second); s.second > second-60 && s.second <= second {
+			u.Requests += s.requests
+			u.Tokens += s.tokens
+		}
+	}
 	for i := range l.dims {
-		if l.avail[i] > 0 {
-			u.Utilisation = max(u.Utilisation, float64(l.used[i])/max(l.avail[i], float64(l.used[i])))
+		if all := l.books.allowed[i]; all > 0 {
+			u.Utilisation = max(u.Utilisation, min(float64(l.books.used[i])/all, 1))
 		}
 	}
 	return u
 }
 
-// account adds up the allowance until now, before a limit changes or is looked at.
-func (l *Limiter) account(now time.Time) {
-	if l.began.IsZero() {
-		l.began, l.availAt = now, now
+// books are what was used of what was allowed, and what went in each of the last seconds.
+type books struct {
+	open     bool // since the first call
+	until    int64
+	allowed  [dimCount]float64
+	used     weights
+	admitted int64
+	seconds  [64]second
+}
+
+type second struct{ second, requests, tokens int64 }
+
+func (b *books) admit(now int64, w weights) {
+	b.admitted++
+	number := now / int64(time.Second)
+	if s := &b.seconds[number%64]; s.second != number {
+		*s = second{second: number}
 	}
-	passed := now.Sub(l.availAt).Minutes()
-	l.availAt = now
+	b.change(now, w)
+}
+
+// change corrects what went at a time.
+func (b *books) change(at int64, difference weights) {
+	for i, n := range difference {
+		b.used[i] += n
+	}
+	number := at / int64(time.Second)
+	if s := &b.seconds[number%64]; s.second == number {
+		s.requests += difference[dimRequests]
+		s.tokens += difference[dimTokens]
+	}
+}
+
+// account adds up the allowance until now, before a limit changes or is looked at.
+func (l *Limiter) account(now int64) {
+	if !l.books.open {
+		return
+	}
+	passed := time.Duration(now - l.books.until).Minutes()
+	l.books.until = now
 	for i, d := range l.dims {
-		l.avail[i] += float64(d.limit) * passed
+		l.books.allowed[i] += d.limit * passed
 	}
 }
