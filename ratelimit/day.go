@@ -14,7 +14,7 @@ var dayNames = [2]string{"requests of the day", "tokens of the day"}
 type days struct {
 	zone       *time.Location
 	begin, end time.Time
-	number     int64 // of the day, from the first one seen
+	number     int64 // of the day, 1 for the first one seen
 	counts     [2]int64
 }
 
@@ -51,7 +51,7 @@ func (d *days) take(w weights) int64 {
 
 // change corrects what was counted on a day, if it is still that day.
 func (d *days) change(number int64, difference weights) {
-	if number == d.number {
+	if number > 0 && number == d.number {
 		d.counts[dayRequests] += difference[dimRequests]
 		d.counts[dayTokens] += difference[dimTokens]
 	}
@@ -72,7 +72,7 @@ type Snapshot struct {
 	Requests, Tokens int64
 }
 
-// Snapshot returns what was let through today.
+// Snapshot returns what was let through today, as far as there is a limit per day.
 func (l *Limiter) Snapshot() Snapshot {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,17 +8,18 @@ import (
 // Times within a limiter are nanoseconds on the monotonic clock since it was made, so that a log entry is two words.
 
 const (
-	// paceShare of the limit is what pacing lets through.
-	paceShare = 0.995
 	// One interval of lateness is made up for, and at least minCredit where several are shorter than a timer is exact: several calls then go at once, which is less
 	// than any provider's bucket.
 	minCredit = float64(5 * time.Millisecond)
 	// From longInterval on a bucket of a fiftieth of a minute holds hardly more than one call, so of lateness no more is made up for than pacing leaves free.
 	longInterval = float64(time.Second)
+	longCredit   = 0.005
 	// maxEarned bounds what may go at once because it was given back, which the provider has not counted either.
 	maxEarned = float64(500 * time.Millisecond)
 	// maxDebt is how long a call larger than the limit keeps others waiting at most, in minutes of the limit.
 	maxDebt = 10
+	// mostMargin is how far 429s widen the margin of a window at most, as a share of it.
+	mostMargin = 0.025
 	// grain is how finely the log remembers times. Rounding is towards later, so never in our favour; it bounds the log to some thousand entries.
 	grain = int64(10 * time.Millisecond)
 )
@@ -66,8 +67,9 @@ func newDimension(p Profile) *dimension {
 	return d
 }
 
-// setLimit changes the limit per minute, and the share of it that pacing lets through. What is owed already is owed at the new pace.
-func (d *dimension) setLimit(now int64, limit, pace float64) {
+// setLimit changes the limit per minute, the share of it that pacing lets through, and how many times their margin windows have. What is owed already is owed at
+// the new pace.
+func (d *dimension) setLimit(now int64, limit, pace, wide float64) {
 	rate := limit / float64(time.Minute) * pace
 	if owed := d.next - float64(now); owed > 0 && d.rate > 0 && rate > 0 {
 		d.next = float64(now) + owed*d.rate/rate
@@ -80,7 +82,8 @@ func (d *dimension) setLimit(now int64, limit, pace float64) {
 	for i := range d.windows {
 		w := &d.windows[i]
 		share := limit * w.base.Minutes()
-		w.room, w.span = max(int64(share+1e-6), 1), int64(w.base+w.margin)
+		margin := min(float64(w.margin)*wide, max(float64(w.margin), float64(w.base)*mostMargin))
+		w.room, w.span = max(int64(share+1e-6), 1), int64(w.base)+int64(margin)
 		if share < 1 {
 			w.span = int64(float64(w.span) / share)
 		}
@@ -207,7 +210,7 @@ func (d *dimension) take(now, weight, since int64) int64 {
 func (d *dimension) credit(now int64, interval, waited float64) float64 {
 	c := min(max(interval, minCredit, waited), d.catchUp)
 	if interval > longInterval {
-		c = min(c, interval*(1-paceShare))
+		c = min(c, interval*longCredit)
 	}
 	if now < d.cold {
 		return c

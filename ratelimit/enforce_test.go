@@ -1,9 +1,7 @@
 package ratelimit_test
 
 import (
-	"context"
-	"math/rand/v2"
-	"sync"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,190 +9,160 @@ import (
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 )
 
-// enforcer is a provider's side: it sees requests at their arrival and says whether they are within its limit.
-type enforcer interface {
-	allow(now time.Time, weight float64) bool
-}
+const seeds = 3
 
-// slidingEnforcer judges every window that ends now.
-type slidingEnforcer struct {
-	span    time.Duration
-	limit   float64
-	arrived []struct {
-		at time.Time
-		w  float64
-	}
-}
-
-func (e *slidingEnforcer) allow(now time.Time, w float64) bool {
-	for len(e.arrived) > 0 && now.Sub(e.arrived[0].at) >= e.span {
-		e.arrived = e.arrived[1:]
-	}
-	sum := w
-	for _, a := range e.arrived {
-		sum += a.w
-	}
-	if sum > e.limit {
-		return false
-	}
-	e.arrived = append(e.arrived, struct {
-		at time.Time
-		w  float64
-	}{now, w})
-	return true
-}
-
-// bucketEnforcer is a token bucket that is full at first.
-type bucketEnforcer struct {
-	capacity, level, perSecond float64
-	last                       time.Time
-}
-
-func (e *bucketEnforcer) allow(now time.Time, w float64) bool {
-	if e.last.IsZero() {
-		e.level = e.capacity
-	} else {
-		e.level = min(e.capacity, e.level+now.Sub(e.last).Seconds()*e.perSecond)
-	}
-	e.last = now
-	if e.level+1e-9 < w {
-		return false
-	}
-	e.level -= w
-	return true
-}
-
-// fixedEnforcer counts anew each minute.
-type fixedEnforcer struct {
-	limit, count float64
-	minute       int64
-}
-
-func (e *fixedEnforcer) allow(now time.Time, w float64) bool {
-	if m := now.Unix() / 60; m != e.minute {
-		e.minute, e.count = m, 0
-	}
-	if e.count+w > e.limit {
-		return false
-	}
-	e.count += w
-	return true
-}
-
-// saturate sends as many calls as the limiter lets through for a time, each arriving after a network delay, and returns what was refused and what was allowed.
-func saturate(l *ratelimit.Limiter, d ratelimit.Demand, judge func(now time.Time) bool, seed uint64, span time.Duration, late time.Duration) (allowed, refused int) {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	end := time.Now().Add(span)
-	ctx, cancel := context.WithDeadline(context.Background(), end)
-	defer cancel()
-	for range 64 {
-		wg.Go(func() {
-			for {
-				p, err := l.Acquire(ctx, d, -1)
-				if err != nil {
-					if ctx.Err() != nil || time.Until(end) < 2*time.Second {
-						return
-					}
-					time.Sleep(10 * time.Millisecond)
-					continue
-				}
-				mu.Lock()
-				delay := late + time.Duration(rng.Int64N(int64(150*time.Millisecond)))
-				mu.Unlock()
-				go func() {
-					time.Sleep(delay)
-					mu.Lock()
-					defer mu.Unlock()
-					if judge(time.Now()) {
-						allowed++
-					} else {
-						refused++
-					}
-				}()
-				p.Done(ratelimit.Feedback{Status: 200, InputTokens: -1, OutputTokens: -1})
-			}
-		})
-	}
-	wg.Wait()
-	time.Sleep(time.Second)
-	mu.Lock()
-	defer mu.Unlock()
-	return allowed, refused
-}
-
-// Ten minutes of saturation against every common kind of enforcer: no refusal, and at least 99 % of the allowance.
-func TestReachesTheAllowanceWithoutA429(t *testing.T) {
-	t.Parallel()
-	const rpm = 600
-	cases := []struct {
-		name    string
-		profile string
-		make    func() enforcer
-		least   float64
-	}{
-		{"sliding minute", "openai", func() enforcer { return &slidingEnforcer{span: time.Minute, limit: rpm} }, 0.99},
-		{"full bucket", "openai", func() enforcer { return &bucketEnforcer{capacity: rpm, perSecond: rpm / 60.0} }, 0.99},
-		{"bucket of 2 %", "openai", func() enforcer { return &bucketEnforcer{capacity: rpm * 0.02, perSecond: rpm / 60.0} }, 0.99},
-		{"fixed minute", "openai", func() enforcer { return &fixedEnforcer{limit: rpm} }, 0.99},
-		{"sliding 10 s", "azure", func() enforcer { return &slidingEnforcer{span: 10 * time.Second, limit: rpm / 6} }, 0.95},
-	}
-	for _, c := range cases {
-		for seed := range uint64(3) {
-			t.Run(c.name, func(t *testing.T) {
+// each runs a test in virtual time for every common kind of enforcer, with several seeds.
+func each(t *testing.T, test func(t *testing.T, algorithm string, seed uint64)) {
+	t.Helper()
+	for algorithm := range algorithms {
+		for seed := range uint64(seeds) {
+			t.Run(fmt.Sprint(algorithm, " ", seed), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					profile, err := ratelimit.ProfileNamed(c.profile)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if c.profile == "azure" {
-						profile.Margin = 150 * time.Millisecond // the delay of this test's network
-					}
-					e := c.make()
-					l := ratelimit.New(ratelimit.Limits{RPM: rpm}, profile)
-					allowed, refused := saturate(l, ratelimit.Demand{InputBytes: 100}, func(now time.Time) bool { return e.allow(now, 1) }, seed, 10*time.Minute, 0)
-					if refused > 0 || float64(allowed) < c.least*rpm*10 {
-						t.Errorf("seed %d: %d refused, %.2f %% used", seed, refused, float64(allowed)/rpm/10*100)
-					}
-				})
+				synctest.Test(t, func(t *testing.T) { test(t, algorithm, seed) })
 			})
 		}
 	}
 }
 
-// A limit in tokens, and three limits at once, are used as fully as one in requests.
-func TestReachesTheAllowanceOfTokens(t *testing.T) {
+// Saturation against every common kind of enforcer: no refusal, and at least 99 % of the allowance.
+func TestRequests(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
-		t.Run("tokens", func(t *testing.T) {
+	for _, rpm := range []float64{12, 60, 600, 6000} {
+		t.Run(fmt.Sprint(rpm), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				const tpm, most = 600_000, 3500
-				e := &slidingEnforcer{span: time.Minute, limit: tpm}
-				profile, _ := ratelimit.ProfileNamed("openai")
-				l := ratelimit.New(ratelimit.Limits{RPM: 10_000, TPM: tpm}, profile)
-				allowed, refused := saturate(l, ratelimit.Demand{InputBytes: 300, OutputCap: most}, func(now time.Time) bool { return e.allow(now, most) }, seed, 10*time.Minute, 0)
-				if used := float64(allowed) * most / tpm / 10; refused > 0 || used < 0.99 {
-					t.Errorf("seed %d: %d refused, %.2f %% used", seed, refused, used*100)
+			each(t, func(t *testing.T, algorithm string, seed uint64) {
+				p := newProvider(seed, algorithm, map[int]float64{requests: rpm}, countSum)
+				if algorithm == "small bucket" && rpm < 70 {
+					p.jitter = 0 // it holds a single call: no client could do better than to be exact
 				}
+				l := ratelimit.New(ratelimit.Limits{RPM: int64(rpm)}, ratelimit.Generic())
+				span := 12 * time.Minute
+				if rpm > 1000 {
+					span = 3 * time.Minute
+				}
+				fill(t, p, saturate(t, l, p, 100, span, same(call{bytes: 100, in: 30})), requests, 0.99)
 			})
 		})
-		t.Run("three dimensions", func(t *testing.T) {
+	}
+}
+
+// Azure judges on 10 s, or on single seconds.
+func TestAzure(t *testing.T) {
+	t.Parallel()
+	for _, rpm := range []float64{60, 100, 600, 6000} {
+		for seed := range uint64(seeds) {
+			t.Run(fmt.Sprint(rpm, " ", seed), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					pr := profile(t, "azure")
+					p := newProvider(seed, "sliding", map[int]float64{requests: rpm}, countSum)
+					p.meters[requests] = &sliding{span: 10 * time.Second, limit: rpm / 6}
+					p.jitter = pr.Margin
+					l := ratelimit.New(ratelimit.Limits{RPM: int64(rpm)}, pr)
+					fill(t, p, saturate(t, l, p, 80, 10*time.Minute, same(call{bytes: 100, in: 30})), requests, 0.94)
+				})
+			})
+		}
+	}
+	t.Run("one second", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			p := newProvider(1, "sliding", map[int]float64{requests: 600}, countSum)
+			p.meters[requests] = &sliding{span: time.Second, limit: 10}
+			p.jitter = 2 * time.Millisecond
+			l := ratelimit.New(ratelimit.Limits{RPM: 600}, profile(t, "azure"))
+			fill(t, p, saturate(t, l, p, 80, 10*time.Minute, same(call{bytes: 100, in: 30})), requests, 0.95)
+		})
+	})
+	t.Run("tokens", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			pr := profile(t, "azure")
+			p := newProvider(1, "sliding", map[int]float64{requests: 3600, tokens: 600_000}, countSum)
+			p.meters[requests], p.meters[tokens] = &sliding{span: 10 * time.Second, limit: 600}, &sliding{span: 10 * time.Second, limit: 100_000}
+			p.jitter = pr.Margin
+			l := ratelimit.New(ratelimit.Limits{RPM: 3600, TPM: 600_000}, pr)
+			fill(t, p, saturate(t, l, p, 80, 10*time.Minute, prose(1000, 2000, 1000)), tokens, 0.95)
+		})
+	})
+}
+
+// A limit in tokens is used as fully as one in requests, whatever the provider counts.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	const tpm = 600_000
+	for name, c := range map[string]struct {
+		profile ratelimit.Profile
+		count   func(call) [4]float64
+	}{
+		"sum":   {ratelimit.Generic(), countSum},
+		"max":   {profile(t, "openai"), countMax},
+		"input": {profile(t, "gemini"), countInput},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				const rpm, itpm, otpm, in, most = 1000, 300_000, 60_000, 400, 100
-				requests, input, output := &slidingEnforcer{span: time.Minute, limit: rpm}, &slidingEnforcer{span: time.Minute, limit: itpm}, &slidingEnforcer{span: time.Minute, limit: otpm}
-				profile := ratelimit.Generic()
-				l := ratelimit.New(ratelimit.Limits{RPM: rpm, InputTPM: itpm, OutputTPM: otpm}, profile)
-				allowed, refused := saturate(l, ratelimit.Demand{InputBytes: 3 * in, OutputCap: most}, func(now time.Time) bool {
-					a, b, c := requests.allow(now, 1), input.allow(now, in), output.allow(now, most)
-					return a && b && c
-				}, seed, 5*time.Minute, 0)
-				if used := float64(allowed) * most / otpm / 5; refused > 0 || used < 0.99 {
-					t.Errorf("seed %d: %d refused, %.2f %% used", seed, refused, used*100)
+			each(t, func(t *testing.T, algorithm string, seed uint64) {
+				p := newProvider(seed, algorithm, map[int]float64{requests: 100_000, tokens: tpm}, c.count)
+				l := ratelimit.New(ratelimit.Limits{RPM: 100_000, TPM: tpm}, c.profile)
+				share := saturate(t, l, p, 100, 10*time.Minute, prose(2000, 6000, 200))
+				fill(t, p, share, tokens, 0.985)
+			})
+		})
+	}
+}
+
+func TestThreeDimensions(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		profile string
+		count   func(call) [4]float64
+		limits  map[int]float64
+		bound   int
+	}{
+		"caps, output bound":  {"generic", countSum, map[int]float64{requests: 2000, input: 600_000, output: 60_000}, output},
+		"caps, input bound":   {"generic", countSum, map[int]float64{requests: 2000, input: 300_000, output: 200_000}, input},
+		"requests bound":      {"generic", countSum, map[int]float64{requests: 300, input: 900_000, output: 200_000}, requests},
+		"actual, output":      {"anthropic", countActual, map[int]float64{requests: 2000, input: 600_000, output: 60_000}, output},
+		"actual, input bound": {"anthropic", countActual, map[int]float64{requests: 2000, input: 300_000, output: 200_000}, input},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, algorithm string, seed uint64) {
+				p := newProvider(seed, algorithm, c.limits, c.count)
+				l := ratelimit.New(ratelimit.Limits{RPM: int64(c.limits[requests]), InputTPM: int64(c.limits[input]), OutputTPM: int64(c.limits[output])}, profile(t, c.profile))
+				share := saturate(t, l, p, 100, 10*time.Minute, prose(1000, 2000, 100))
+				fill(t, p, share, c.bound, 0.98)
+			})
+		})
+	}
+}
+
+// A provider that counts otherwise than the profile says shows it in its headers. What it shows is learned in the first minute: before a limit is passed where it counts
+// more, and soon enough where it counts less. The remaining of a small bucket says nothing.
+func TestLearnsHowItCounts(t *testing.T) {
+	t.Parallel()
+	const tpm = 600_000
+	for name, c := range map[string]struct {
+		profile string
+		count   func(call) [4]float64
+		call    call
+	}{
+		"max, taken for a sum":          {"generic", countMax, call{bytes: 2120, in: 500, limit: 1500, out: 200}},
+		"sum, taken for a max":          {"openai", countSum, call{bytes: 2120, in: 500, limit: 1500, out: 200}},
+		"characters, fewer than tokens": {"openai", countCharacters, call{bytes: 8012, in: 2700, limit: 100, out: 50}},
+		"characters, more than tokens":  {"openai", countCharacters, call{bytes: 8012, in: 1500, limit: 100, out: 50}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, algorithm string, seed uint64) {
+				p := newProvider(seed, algorithm, map[int]float64{requests: 100_000, tokens: tpm}, c.count)
+				p.headers, p.jitter = true, 20*time.Millisecond
+				if algorithm == "small bucket" {
+					t.Skip("cannot be told")
 				}
+				l := ratelimit.New(ratelimit.Limits{RPM: 100_000, TPM: tpm}, profile(t, c.profile))
+				share := saturate(t, l, p, 100, 10*time.Minute, same(c.call))
+				fill(t, p, share, tokens, 0.97)
 			})
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,18 +26,18 @@ type reading struct {
 func readings(h http.Header) []reading {
 	var all []reading
 	for name, values := range h {
-		kind, dim, ok := rateHeader(name)
-		if !ok || kind != "limit" || len(values) == 0 {
+		n := rateHeader(name)
+		if n == nil || len(values) == 0 {
 			continue
 		}
-		r := reading{dim: dim, limit: number(values[0]), remaining: -1}
-		if r.limit <= 0 || longReset(h, name) {
+		r := reading{dim: n.dim, limit: number(values[0]), remaining: -1}
+		if r.limit <= 0 || longReset(first(h, n.reset)) {
 			continue
 		}
-		if v := sibling(h, name, "remaining"); v != "" {
+		if v := first(h, n.remaining); v != "" {
 			r.remaining = number(v)
 		}
-		if i := slices.IndexFunc(all, func(o reading) bool { return o.dim == dim }); i < 0 {
+		if i := slices.IndexFunc(all, func(o reading) bool { return o.dim == r.dim }); i < 0 {
 			all = append(all, r)
 		} else if r.limit < all[i].limit {
 			all[i] = r
@@ -44,22 +46,55 @@ func readings(h http.Header) []reading {
 	return all
 }
 
-// rateHeader tells what a header speaks of: limit, remaining or reset, and the dimension.
-func rateHeader(name string) (kind string, dim int, ok bool) {
-	if !strings.Contains(name, "imit") && !strings.Contains(name, "IMIT") {
-		return "", 0, false
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
 	}
-	name = strings.ToLower(name)
-	_, name, ok = strings.Cut(name, "ratelimit-")
-	if !ok || len(name) > 100 {
-		return "", 0, false
+	return ""
+}
+
+// rateName is a header that names a limit, and the names beside it as net/http spells them.
+type rateName struct {
+	dim              int
+	remaining, reset string
+}
+
+// known are the names seen so far; nil for those that mean nothing here. Providers use few, so that no answer is parsed twice; who sends many fills it once.
+var (
+	known      sync.Map // string → *rateName
+	knownCount atomic.Int64
+)
+
+const mostKnown = 512
+
+// rateHeader tells which limit a header names, nil if none.
+func rateHeader(name string) *rateName {
+	if !strings.Contains(name, "imit") && !strings.Contains(name, "IMIT") || len(name) > 100 {
+		return nil
 	}
-	dim = -1
+	if n, ok := known.Load(name); ok {
+		return n.(*rateName)
+	}
+	n := parseName(name)
+	if knownCount.Load() < mostKnown {
+		knownCount.Add(1)
+		known.Store(strings.Clone(name), n)
+	}
+	return n
+}
+
+func parseName(name string) *rateName {
+	before, after, ok := strings.Cut(strings.ToLower(name), "ratelimit-")
+	if !ok {
+		return nil
+	}
+	dim, kind := -1, -1
 	var input, output bool
-	for word := range strings.SplitSeq(name, "-") {
+	words := strings.Split(after, "-")
+	for i, word := range words {
 		switch word {
-		case "limit", "remaining", "reset":
-			kind = word
+		case "limit":
+			kind = i
 		case "requests":
 			dim = dimRequests
 		case "tokens":
@@ -68,42 +103,30 @@ func rateHeader(name string) (kind string, dim int, ok bool) {
 			input = true
 		case "output", "completion":
 			output = true
-		case "day", "days", "daily", "hour", "hourly", "week", "month", "second", "images", "audio", "cached", "concurrent":
-			return "", 0, false
+		case "remaining", "reset", "day", "days", "daily", "hour", "hourly", "week", "month", "second", "images", "audio", "cached", "concurrent":
+			return nil
 		}
 	}
-	if dim == dimTokens && input {
+	switch {
+	case kind < 0 || dim < 0 || input && output:
+		return nil
+	case dim == dimTokens && input:
 		dim = dimInput
-	}
-	if dim == dimTokens && output {
+	case dim == dimTokens && output:
 		dim = dimOutput
 	}
-	return kind, dim, kind != "" && dim >= 0 && !(input && output)
+	sibling := func(word string) string {
+		words[kind] = word
+		return http.CanonicalHeaderKey(before + "ratelimit-" + strings.Join(words, "-"))
+	}
+	return &rateName{dim, sibling("remaining"), sibling("reset")}
 }
 
-// sibling returns the value of the header that speaks of the same limit.
-func sibling(h http.Header, name, kind string) string {
-	at := strings.LastIndex(strings.ToLower(name), "limit") // the first one is in "ratelimit"
-	if at < 0 {
-		return ""
+func longReset(v string) bool {
+	v = strings.TrimSpace(v)
+	if v == "" {
+		return false
 	}
-	if other := strings.Index(strings.ToLower(name), "-limit-"); other >= 0 {
-		at = other + 1
-	}
-	name = name[:at] + kind + name[at+len("limit"):]
-	if v := h.Get(name); v != "" {
-		return v
-	}
-	for k, v := range h { // a map that was not filled by net/http
-		if len(v) > 0 && strings.EqualFold(k, name) {
-			return v[0]
-		}
-	}
-	return ""
-}
-
-func longReset(h http.Header, name string) bool {
-	v := strings.TrimSpace(sibling(h, name, "reset"))
 	if d, err := time.ParseDuration(v); err == nil {
 		return d > perMinute
 	}
@@ -124,9 +147,9 @@ func number(text string) int64 {
 }
 
 // headers takes in the limits that the provider names, and what it says is left.
-func (l *Limiter) headers(now int64, p *Permit, h http.Header) {
+func (l *Limiter) headers(now int64, p *Permit, all []reading) {
 	changed := false
-	for _, r := range readings(h) {
+	for _, r := range all {
 		if before := l.learned.inForce(r.dim); l.learned.named[r.dim] != r.limit {
 			l.learned.named[r.dim] = r.limit
 			changed = changed || l.learned.inForce(r.dim) != before || l.learned.guess[dimTokens]

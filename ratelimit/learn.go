@@ -1,9 +1,6 @@
 package ratelimit
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 const (
 	// After a 429 that says nothing the pace starts lower and comes back: backStep per stepEvery up to slowShare, then smallStep.
@@ -16,6 +13,11 @@ const (
 	bareHold = time.Second
 	// cutShare of the limit is left if less than half of it was used when a 429 came.
 	cutShare = 0.7
+	// Each 429, but for those that come in a row, says that the network's delay may differ by more than the margin: it grows widen times, and shrinks after a
+	// time without one.
+	widen       = 1.5
+	widenEvery  = 10 * time.Second
+	shrinkAfter = 10 * time.Minute
 )
 
 // learned is what answers taught.
@@ -26,7 +28,9 @@ type learned struct {
 	cut        [dimCount]int64 // by 429s that said nothing, 0 if not
 	cutAt      int64
 	pace       float64
-	paceAt     int64 // last change of the pace
+	paceAt     int64   // last change of the pace
+	wide       float64 // how many times their margin windows have
+	wideAt     int64   // last change of it
 	remaining  [dimCount]comparison
 	ratios     samples // tokens per byte
 	outputs    samples // tokens
@@ -89,18 +93,21 @@ func (l *Limiter) tooLarge(w weights, d Demand) error {
 	return nil
 }
 
-// refused takes in a 429 about the rate.
-func (l *Limiter) refused(now int64, p *Permit, f Feedback) {
+// refused takes in a 429 about the rate, that may have said how long to wait, and what the limit is.
+func (l *Limiter) refused(now int64, p *Permit, wait time.Duration, named bool) {
 	for i := range l.learned.remaining {
 		l.learned.remaining[i].distrust(now)
 	}
+	if s := &l.learned; s.wide == 1 || now-s.wideAt >= int64(widenEvery) {
+		s.wide, s.wideAt = min(s.wide*widen, 100), now
+	}
 	switch {
-	case f.RetryAfter > 0:
+	case wait > 0:
 		l.apply(now)
-		l.holdFor(now, f.RetryAfter)
-	case slices.ContainsFunc(readings(f.Header), func(r reading) bool { return r.limit > 0 }):
+		l.holdFor(now, wait)
+	case named:
 		l.apply(now)
-		l.holdFor(now, bareHold) // the limit is known
+		l.holdFor(now, bareHold)
 	default:
 		l.slowDown(now, p)
 		l.holdFor(now, bareHold)
@@ -131,22 +138,26 @@ func (l *Limiter) slowDown(now int64, p *Permit) {
 	}
 	s.cutAt, s.paceAt = max(now, 1), now
 	s.cut[fullest] = max(int64(float64(s.inForce(fullest))*min(share, 1)), 1)
-	s.pace = backShare
+	s.pace = min(backShare, l.profile.Pace)
 	l.apply(now)
 }
 
 // speedUp comes back from a slowed pace, and then from a limit that was cut without the provider naming one.
 func (l *Limiter) speedUp(now int64) {
 	s := &l.learned
+	if s.wide > 1 && now-s.wideAt >= int64(shrinkAfter) {
+		s.wide, s.wideAt = max(s.wide/widen, 1), now
+		l.apply(now)
+	}
 	if s.cutAt == 0 || now-s.paceAt < int64(stepEvery) {
 		return
 	}
 	s.paceAt = now
 	switch {
-	case s.pace < slowShare:
-		s.pace = min(s.pace+backStep, slowShare)
-	case s.pace < paceShare:
-		s.pace = min(s.pace+smallStep, paceShare)
+	case s.pace < min(slowShare, l.profile.Pace):
+		s.pace = min(s.pace+backStep, slowShare, l.profile.Pace)
+	case s.pace < l.profile.Pace:
+		s.pace = min(s.pace+smallStep, l.profile.Pace)
 	default:
 		cut := false
 		for i, limit := range s.cut {

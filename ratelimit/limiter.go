@@ -59,7 +59,7 @@ func New(limits Limits, profile Profile) *Limiter {
 	for i := range l.dims {
 		l.dims[i] = newDimension(l.profile)
 	}
-	l.learned.pace = paceShare
+	l.learned.pace, l.learned.wide = l.profile.Pace, 1
 	l.days.zone = l.profile.Day
 	l.configure(limits)
 	return l
@@ -113,7 +113,7 @@ func (l *Limiter) ColdStart() {
 func (l *Limiter) apply(now int64) {
 	l.account(now)
 	for i, d := range l.dims {
-		d.setLimit(now, float64(l.learned.inForce(i))/float64(l.owners)/l.learned.remaining[i].scale(), l.learned.pace)
+		d.setLimit(now, float64(l.learned.inForce(i))/float64(l.owners)/l.learned.remaining[i].scale(), l.learned.pace, l.learned.wide)
 	}
 }
 
@@ -284,7 +284,9 @@ func (l *Limiter) admit(now int64, p *Permit, since int64) {
 		p.entries[i] = d.take(now, p.weight[i], since)
 		p.seen[i] = d.view()
 	}
-	p.day = l.days.take(p.weight)
+	if l.limits.RPD > 0 || l.limits.TPD > 0 {
+		p.day = l.days.take(p.weight)
+	}
 	l.flight++
 	l.books.admit(now, p.weight)
 }

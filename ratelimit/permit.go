@@ -60,6 +60,7 @@ type Feedback struct {
 // Done ends a permit whose call was sent, and learns from its answer. After the first of Release and Done both do nothing.
 func (p *Permit) Done(f Feedback) {
 	l := p.l
+	said := readings(f.Header)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p.ended {
@@ -72,9 +73,9 @@ func (p *Permit) Done(f Feedback) {
 		l.probe, l.probing = nil, false
 	}
 	l.count(now, p, f)
-	l.headers(now, p, f.Header)
+	l.headers(now, p, said)
 	if f.Status == http.StatusTooManyRequests && f.RateLimited {
-		l.refused(now, p, f)
+		l.refused(now, p, f.RetryAfter, len(said) > 0)
 	}
 	l.speedUp(now)
 	l.pump()

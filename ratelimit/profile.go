@@ -29,7 +29,9 @@ type Profile struct {
 	// Margin is added to each window: the provider sees arrival times, which are apart by the unequal delay of the network. A spread of one-way delay beyond it can cost
 	// a 429. Default: 250 ms.
 	Margin time.Duration
-	// CatchUp is how much lateness of timers is made up for at most. More than half a percent of a judged window may pass its limit. Default: 50 ms.
+	// Pace is the share of the limit that is used. Default: 0.995.
+	Pace float64
+	// CatchUp is how much lateness of timers is made up for at most: so much of a window can pass its limit, if Pace and Margin leave no room. Default: 50 ms.
 	CatchUp  time.Duration
 	Counting Counting
 	// Refund says that the provider gives back what it counted and was not used. With [CountActual] it says that caps count in full until the end.
@@ -57,9 +59,9 @@ func ProfileNamed(name string) (Profile, error) {
 		return Profile{Name: name, Counting: CountActual, CacheReadsFree: true}, nil
 	case "azure":
 		// Azure judges on 1 s or 10 s (https://learn.microsoft.com/azure/ai-foundry/openai/how-to/quota). A margin as wide as that of a minute would cost
-		// 2.5 % of 10 s. Of a single second an even pace stays within the limit as long as it makes up for no more than half a percent of it.
+		// 2.5 % of 10 s. A single second has no room for a margin; there the pace leaves 15 ms, a third of which late timers may take.
 		return Profile{
-			Name: name, Windows: []time.Duration{10 * time.Second, time.Minute}, Margin: 100 * time.Millisecond, CatchUp: 5 * time.Millisecond,
+			Name: name, Windows: []time.Duration{10 * time.Second, time.Minute}, Margin: 100 * time.Millisecond, Pace: 0.985, CatchUp: 5 * time.Millisecond,
 		}, nil
 	case "gemini":
 		// Days begin at midnight Pacific time.
@@ -82,6 +84,9 @@ func (p Profile) withDefaults() Profile {
 	}
 	if p.Margin <= 0 {
 		p.Margin = 250 * time.Millisecond
+	}
+	if p.Pace <= 0 || p.Pace > 1 {
+		p.Pace = 0.995
 	}
 	if p.CatchUp <= 0 {
 		p.CatchUp = 50 * time.Millisecond
@@ -107,12 +112,12 @@ func Estimate(p Profile, d Demand) int64 {
 }
 
 // estimate returns what a call will count, given tokens per byte and the 95th percentile of output, known or not.
-func (p Profile) estimate(d Demand, ratio float64, output int64, known bool) weights {
+func (p *Profile) estimate(d Demand, ratio float64, output int64, known bool) weights {
 	in := int64(min(max(math.Ceil(float64(d.InputBytes)*ratio-1e-9), 1), most))
 	return p.count(in, p.output(d, output, known))
 }
 
-func (p Profile) output(d Demand, p95 int64, known bool) int64 {
+func (p *Profile) output(d Demand, p95 int64, known bool) int64 {
 	limit := min(max(d.OutputCap, 0), most)
 	switch {
 	case p.Counting == CountInput:
@@ -129,7 +134,7 @@ func (p Profile) output(d Demand, p95 int64, known bool) int64 {
 }
 
 // settled returns what a call did count, given the provider's numbers.
-func (p Profile) settled(d Demand, in, out int64) weights {
+func (p *Profile) settled(d Demand, in, out int64) weights {
 	in, out = min(in, most), min(out, most)
 	if !p.Refund && p.Counting != CountActual {
 		out = p.output(d, 0, false)
@@ -144,7 +149,7 @@ func (p Profile) settled(d Demand, in, out int64) weights {
 	return w
 }
 
-func (p Profile) count(in, out int64) weights {
+func (p *Profile) count(in, out int64) weights {
 	if p.Counting == CountMax {
 		return weights{1, max(in, out), in, out}
 	}
