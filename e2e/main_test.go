@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	// The program is built and run, not linked; without this import go test would take a cached result for one of today's code.
+	_ "github.com/andres20980/aurea-orchestrator/internal/cli"
 )
 
 // binary is the program under test, built once.
