@@ -11,9 +11,10 @@ const (
 	// One interval of lateness is made up for, and at least minCredit where several are shorter than a timer is exact: several calls then go at once, which is less
 	// than any provider's bucket.
 	minCredit = float64(5 * time.Millisecond)
-	// From longInterval on a bucket of a fiftieth of a minute holds hardly more than one call, so of lateness no more is made up for than pacing leaves free.
-	longInterval = float64(time.Second)
-	longCredit   = 0.005
+	// A bucket of a fiftieth of a minute is the smallest that is common. What goes at once has to fit it, with the call itself and with what the network brings together;
+	// where a call alone fills it, no more is made up for than pacing leaves free.
+	smallBucket = float64(time.Second)
+	longCredit  = 0.005
 	// maxEarned bounds what may go at once because it was given back, which the provider has not counted either.
 	maxEarned = float64(500 * time.Millisecond)
 	// maxDebt is how long a call larger than the limit keeps others waiting at most, in minutes of the limit.
@@ -35,14 +36,17 @@ type entry struct {
 
 // dimension is one limit per minute: of requests, of tokens. Its weights are as the limiter counts, so its limit is, too.
 type dimension struct {
-	limit   float64 // per minute, 0 for none
-	rate    float64 // per nanosecond, as paced
-	next    float64 // when the next may go
-	earned  float64 // how far next may be in the past because of what was given back
-	catchUp float64
-	burst   float64
-	cold    int64 // no bursts before
-	windows []window
+	limit  float64 // per minute, 0 for none
+	rate   float64 // per nanosecond, as paced
+	next   float64 // when the next may go
+	earned float64 // how far next may be in the past because of what was given back
+
+	last     int64   // when the last one went
+	interval float64 // what it took of the pace
+	catchUp  float64
+	burst    float64
+	cold     int64 // no bursts before
+	windows  []window
 
 	log      []entry // oldest first; as long as the longest window
 	first    int64   // number of log[0]
@@ -193,6 +197,7 @@ func (d *dimension) take(now, weight, since int64) int64 {
 	interval := min(float64(weight), d.limit*maxDebt) / d.rate
 	d.next = max(d.next, float64(now)-d.credit(now, interval, float64(now-since))-d.earned) + interval
 	d.earned = min(d.earned, max(float64(now)-d.next, 0))
+	d.last, d.interval = now, interval
 	d.admitted += weight
 	if n := len(d.log); n > 0 && d.log[n-1].at/grain == now/grain {
 		d.log[n-1].at = now
@@ -209,14 +214,15 @@ func (d *dimension) take(now, weight, since int64) int64 {
 // credit is how much time that passed unused is made up for: timers wake late, and a process does not always run. Nobody waited while it was idle.
 func (d *dimension) credit(now int64, interval, waited float64) float64 {
 	c := min(max(interval, minCredit, waited), d.catchUp)
-	if interval > longInterval {
-		c = min(c, interval*longCredit)
-	}
+	c = min(c, slack(interval))
 	if now < d.cold {
 		return c
 	}
 	return max(c, (d.burst-1)*interval)
 }
+
+// slack is how much time a small bucket holds besides a call of some length.
+func slack(interval float64) float64 { return max(smallBucket-interval, interval*longCredit) }
 
 // change corrects what was let through, if it is still remembered: a difference below zero is given back.
 func (d *dimension) change(now, number, difference int64) {
@@ -229,11 +235,18 @@ func (d *dimension) change(now, number, difference int64) {
 			d.windows[i].sum += difference
 		}
 	}
-	time := float64(difference) / d.rate
-	d.next += time
-	if time < 0 {
-		d.earned = min(d.earned-time, maxEarned, max(float64(now)-d.next, 0))
+	gift := -float64(difference) / d.rate
+	if number == d.first+int64(len(d.log))-1 {
+		d.interval = max(d.interval-gift, 0)
 	}
+	if gift < 0 {
+		d.next -= gift
+		return
+	}
+	// The last one was counted then, whatever is given back of those before it.
+	bound := min(maxEarned, slack(d.interval))
+	d.next = min(d.next, max(d.next-gift, float64(d.last)+d.interval-bound))
+	d.earned = min(d.earned+gift, bound, max(float64(now)-d.next, 0))
 }
 
 // let returns what was let through in the last minute.
