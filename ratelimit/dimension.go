@@ -236,17 +236,16 @@ func (d *dimension) change(now, number, difference int64) {
 		}
 	}
 	gift := -float64(difference) / d.rate
+	bound := d.next - gift
 	if number == d.first+int64(len(d.log))-1 {
 		d.interval = max(d.interval-gift, 0)
+	} else if gift > 0 {
+		// The last one was counted, whatever is given back of those before it.
+		bound = min(d.next, max(bound, float64(d.last)+d.interval-min(maxEarned, slack(d.interval))))
 	}
-	if gift < 0 {
-		d.next -= gift
-		return
-	}
-	// The last one was counted then, whatever is given back of those before it.
-	bound := min(maxEarned, slack(d.interval))
-	d.next = min(d.next, max(d.next-gift, float64(d.last)+d.interval-bound))
-	d.earned = min(d.earned+gift, bound, max(float64(now)-d.next, 0))
+	d.earned += max(d.next-bound, 0)
+	d.next = bound
+	d.earned = min(d.earned, maxEarned, slack(d.interval), max(float64(now)-d.next, 0))
 }
 
 // let returns what was let through in the last minute.
