@@ -182,6 +182,13 @@ func (p *provider) delay() time.Duration {
 	return time.Duration(p.rng.Int64N(int64(p.jitter)))
 }
 
+// draw returns a random number.
+func (p *provider) draw() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rng.Uint64()
+}
+
 // serve takes a call over the network and back.
 func (p *provider) serve(c call) ratelimit.Feedback {
 	time.Sleep(p.delay())
@@ -247,7 +254,7 @@ func saturate(t *testing.T, l *ratelimit.Limiter, p *provider, workers int, span
 	end := time.Now().Add(span)
 	var wg sync.WaitGroup
 	for worker := range workers {
-		rng := rand.New(rand.NewPCG(uint64(worker), p.rng.Uint64()))
+		rng := rand.New(rand.NewPCG(uint64(worker), p.draw()))
 		wg.Go(func() {
 			for {
 				c := next(rng)
