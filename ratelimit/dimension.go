@@ -39,7 +39,7 @@ type dimension struct {
 	limit  float64 // per minute, 0 for none
 	rate   float64 // per nanosecond, as paced
 	next   float64 // when the next may go
-	earned float64 // how far next may be in the past because of what was given back
+	earned float64 // how far next may be in the past at least: what is left of lateness, and what was given back
 
 	last     int64   // when the last one went
 	interval float64 // what it took of the pace
@@ -75,8 +75,11 @@ func newDimension(p Profile) *dimension {
 // the new pace.
 func (d *dimension) setLimit(now int64, limit, pace, wide float64) {
 	rate := limit / float64(time.Minute) * pace
-	if owed := d.next - float64(now); owed > 0 && d.rate > 0 && rate > 0 {
-		d.next = float64(now) + owed*d.rate/rate
+	if d.rate > 0 && rate > 0 {
+		if owed := d.next - float64(now); owed > 0 {
+			d.next = float64(now) + owed*d.rate/rate
+		}
+		d.interval *= d.rate / rate
 	}
 	d.limit, d.rate = limit, rate
 	if limit == 0 {
@@ -195,8 +198,8 @@ func (d *dimension) take(now, weight, since int64) int64 {
 		return -1
 	}
 	interval := min(float64(weight), d.limit*maxDebt) / d.rate
-	d.next = max(d.next, float64(now)-d.credit(now, interval, float64(now-since))-d.earned) + interval
-	d.earned = min(d.earned, max(float64(now)-d.next, 0))
+	d.next = max(d.next, float64(now)-max(d.credit(now, interval, float64(now-since)), d.earned)) + interval
+	d.earned = max(float64(now)-d.next, 0) // who comes next makes up for the rest
 	d.last, d.interval = now, interval
 	d.admitted += weight
 	if n := len(d.log); n > 0 && d.log[n-1].at/grain == now/grain {
