@@ -33,10 +33,8 @@ func (s *Store) Audit(ctx context.Context) (a store.Audit, err error) {
 		return cmp.Or(cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.Owner, b.Owner))
 	})
 	a.Doubts = tx{s}.doubtsWhere(func(*store.Doubt) bool { return true })
-	for _, c := range s.calls {
-		out := *c
-		out.Path = slices.Clone(c.Path)
-		a.Calls = append(a.Calls, out)
+	for i := range s.calls.len() {
+		a.Calls = append(a.Calls, s.calls.call(i))
 	}
 	return a, nil
 }

@@ -123,9 +123,10 @@ func (s *Store) RemoveJob(ctx context.Context, id string) (err error) {
 			return fmt.Errorf("store: job %q is the parent of %q; remove that first", id, other.ID)
 		}
 	}
-	for _, c := range s.calls {
-		if c.Job == id {
-			c.Item = 0
+	number := s.calls.intern(id)
+	for i := range s.calls.len() {
+		if r := s.calls.row(i); r.job == number {
+			r.item = 0
 		}
 	}
 	delete(s.jobs, id)
@@ -202,17 +203,15 @@ func (s *Store) Calls(ctx context.Context, id string, after int64, limit int) (c
 		return nil, 0, err
 	}
 	defer s.end(&err)
-	for i := max(after, 0); i < int64(len(s.calls)); i++ {
-		c := s.calls[i]
-		if id != "" && c.Job != id {
+	number := s.calls.intern(id)
+	for i := int(max(after, 0)); i < s.calls.len(); i++ {
+		if id != "" && s.calls.row(i).job != number {
 			continue
 		}
 		if len(calls) >= limit {
 			return calls, next, nil
 		}
-		out := *c
-		out.Path = slices.Clone(out.Path)
-		calls, next = append(calls, out), i+1
+		calls, next = append(calls, s.calls.call(i)), int64(i)+1
 	}
 	return calls, 0, nil
 }
@@ -223,24 +222,29 @@ func (s *Store) ModelSums(ctx context.Context, id string) (_ map[string]store.Mo
 		return nil, err
 	}
 	defer s.end(&err)
-	type key struct{ model, call string }
-	sums, seen := map[string]store.ModelSum{}, map[key]bool{}
-	for _, c := range s.calls {
-		if c.Job != id {
+	type key struct {
+		model uint32
+		call  string
+	}
+	sums, seen, number := map[string]store.ModelSum{}, map[key]bool{}, s.calls.intern(id)
+	for i := range s.calls.len() {
+		r := s.calls.row(i)
+		if r.job != number {
 			continue
 		}
-		m := sums[c.Model]
-		if k := (key{c.Model, c.ID}); !seen[k] {
+		model := s.calls.named(r.model)
+		m := sums[model]
+		if k := (key{r.model, s.calls.at(r.id)}); !seen[k] {
 			seen[k] = true
 			m.Calls++
 		}
-		if c.Attempt >= 0 {
+		if r.attempt >= 0 {
 			m.Attempts++
 		}
-		m.InputTokens += c.InputTokens + c.CacheReadTokens + c.CacheWriteTokens
-		m.OutputTokens += c.OutputTokens
-		m.Cost = m.Cost.Add(c.Cost)
-		sums[c.Model] = m
+		m.InputTokens += r.input + r.cacheRead + r.cacheWrite
+		m.OutputTokens += r.output
+		m.Cost = m.Cost.Add(r.cost)
+		sums[model] = m
 	}
 	return sums, nil
 }

@@ -26,8 +26,7 @@ type Store struct {
 	counters []*protocol.Counter // by ID − 1
 	accounts map[account]store.CounterID
 	owners   map[store.OwnerID]*owner
-	calls    []*store.Call // by row id − 1
-	attempts map[attempt]bool
+	calls    callLog
 	doubts   []store.Doubt // by ID − 1; ended ones have no amount
 	jobs     map[string]*job
 	models   map[string]map[store.OwnerID]time.Time
@@ -43,11 +42,6 @@ type account struct {
 	window int64
 }
 
-type attempt struct {
-	id string
-	n  int
-}
-
 type owner struct {
 	store.Owner
 	leases map[store.CounterID]protocol.Lease
@@ -61,7 +55,7 @@ func New(o Options) *Store {
 		dir:      o.Dir,
 		accounts: map[account]store.CounterID{},
 		owners:   map[store.OwnerID]*owner{},
-		attempts: map[attempt]bool{},
+		calls:    newCallLog(),
 		jobs:     map[string]*job{},
 		models:   map[string]map[store.OwnerID]time.Time{},
 		living:   map[store.OwnerID]bool{},

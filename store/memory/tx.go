@@ -72,26 +72,23 @@ func (t tx) DeleteLease(id store.OwnerID, counter store.CounterID) error {
 	return nil
 }
 
-func (t tx) HasCall(id string, n int) (bool, error) { return t.attempts[attempt{id, n}], nil }
+func (t tx) HasCall(id string, n int) (bool, error) { return t.calls.has(id, n), nil }
 
 func (t tx) InsertCalls(entries []store.Entry) ([]bool, error) {
-	fresh := make([]bool, len(entries))
+	fresh, before := make([]bool, len(entries)), t.calls.len()
+	t.undo = append(t.undo, func() { t.calls.truncate(before) })
 	for i := range entries {
-		c := entries[i].Call
-		key := attempt{c.ID, c.Attempt}
-		if t.attempts[key] {
+		c := &entries[i].Call
+		if t.calls.has(c.ID, c.Attempt) {
 			continue
 		}
 		for _, id := range c.Path {
-			if _, err := t.Counter(id); err != nil {
-				return nil, err
+			if _, err := t.counter(id); err != nil {
+				return nil, fmt.Errorf("counter %d: %w", id, err)
 			}
 		}
 		fresh[i] = true
-		c.Path = slices.Clone(c.Path)
-		c.Started, c.Ended = wall(c.Started), wall(c.Ended)
-		put(t.Store, t.attempts, key, true)
-		set(t.Store, &t.calls, append(t.calls, &c))
+		t.calls.add(c)
 	}
 	return fresh, nil
 }
