@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,14 +67,27 @@ type Ending struct {
 	run      *run
 	id       uint64
 	excess   money.USD
-	done     chan struct{}
 	err      error
 	rejected bool
 	refused  int // how often the store did not take it
+
+	mu       sync.Mutex
+	done     chan struct{} // nil until somebody asks
+	finished bool
 }
 
 // Done is closed when the end is durable in the store, or has finally failed.
-func (e *Ending) Done() <-chan struct{} { return e.done }
+func (e *Ending) Done() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done == nil {
+		e.done = make(chan struct{})
+		if e.finished {
+			close(e.done)
+		}
+	}
+	return e.done
+}
 
 // Err returns, once Done is closed, why the end was not recorded as given, or nil.
 func (e *Ending) Err() error { return e.err }
@@ -86,8 +100,12 @@ func (e *Ending) Rejected() bool { return e.rejected }
 func (e *Ending) Excess() money.USD { return e.excess }
 
 func (e *Ending) finish(err error, rejected bool) {
-	e.err, e.rejected = err, rejected
-	close(e.done)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err, e.rejected, e.finished = err, rejected, true
+	if e.done != nil {
+		close(e.done)
+	}
 }
 
 // Hold sets the amount aside on all accounts of the path at once. It returns an [*ExceededError] matching [ErrExceeded] where it
@@ -108,7 +126,7 @@ func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
 		a.Call.ID = rand.Text()
 	}
 	started := time.Now()
-	h := &Hold{t: t, call: a.Call, amount: a.Amount, ending: Ending{done: make(chan struct{})}}
+	h := &Hold{t: t, call: a.Call, amount: a.Amount}
 	h.call.Bound = a.Amount
 	var seq int64
 	for {
@@ -149,7 +167,7 @@ func (t *Tracker) Record(ctx context.Context, p *Path, call store.Call, c *store
 	if call.ID == "" {
 		call.ID = rand.Text()
 	}
-	h := &Hold{t: t, call: call, ending: Ending{done: make(chan struct{})}}
+	h := &Hold{t: t, call: call}
 	for {
 		t.mu.Lock()
 		if t.closing {

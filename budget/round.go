@@ -92,9 +92,12 @@ func (t *Tracker) build(now time.Time) *round {
 		l.closing = l.op.Close
 		r.Leases = append(r.Leases, l.op)
 	}
+	clear(t.entries)
+	t.entries = t.entries[:0] // rounds follow one another, and a store keeps nothing of one
 	for _, e := range r.ends {
-		r.Entries = append(r.Entries, e.entry)
+		t.entries = append(t.entries, e.entry)
 	}
+	r.Entries = t.entries
 	return r
 }
 

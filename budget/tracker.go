@@ -59,8 +59,9 @@ type Tracker struct {
 	applying sync.Mutex    // held while leases and store may differ: from a round's departure until it is taken in
 
 	// Only in steps, which follow one another.
-	unresolved *round // its outcome is unknown
-	cause      error  // why
+	entries    []store.Entry // of the round, used again
+	unresolved *round        // its outcome is unknown
+	cause      error         // why
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -128,7 +129,7 @@ func (t *Tracker) Flush(ctx context.Context) error {
 	var err error
 	for _, e := range ends {
 		select {
-		case <-e.done:
+		case <-e.Done():
 			if err == nil {
 				err = e.err
 			}
