@@ -118,12 +118,14 @@ func readBuiltin(prices, overlay []byte) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, eachRow(overlay, func(row builtinRow, raw []byte) error {
+	err = eachRow(overlay, func(row builtinRow, raw []byte) error {
 		if row.Patch && !row.Only {
 			row.Names = allNames(row, siblings)
 		}
 		return t.builtin.add(row, raw, true)
 	})
+	t.memo = newMemo(t.builtin)
+	return t, err
 }
 
 // eachRow calls f with every row of a table and its bytes.

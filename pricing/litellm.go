@@ -43,6 +43,7 @@ func (t *Table) WithFile(r io.Reader) (*Table, error) {
 		}
 		c.file[name] = []Price{p}
 	}
+	c.memo = newMemo(c.file, c.builtin)
 	return &c, nil
 }
 

@@ -19,7 +19,13 @@ const (
 //  2. the same without one date at the end of the name (-2024-08-06, -20240806 or @20240806), with Match "alias".
 //
 // It returns an *[UnknownPriceError] if no step finds a row, or the row found has no price.
+//
+// Lookup is safe for concurrent use, and quick for names that it has met before.
 func (t *Table) Lookup(provider, model string, at time.Time) (Price, error) {
+	return t.memo.lookup(provider, model, at, t.lookup)
+}
+
+func (t *Table) lookup(provider, model string, at time.Time) (Price, error) {
 	p, ok := t.find(provider, model, at)
 	p.Match = matchExact
 	if !ok {

@@ -2,6 +2,7 @@ package pricing
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ type Price struct {
 	Fast Ratio
 	// Fees per use: a web search, a search in stored files, the request itself.
 	WebSearch, FileSearch, Request money.USD
+
+	// plain is For(Standard, 0), worked out once, as long as Rates are plainOf.
+	plain, plainOf Rates
 }
 
 // Band is a price for long inputs. It holds for the whole call, output included.
@@ -123,6 +127,9 @@ func tierRates(tiers map[string]Rates, tier string) (Rates, bool) {
 //   - A catalogue's price of a cache write below that of the input is a surcharge on it: so OpenRouter lists the storage of
 //     Gemini's cache (https://openrouter.ai/docs/features/prompt-caching).
 func (p Price) For(tier string, input int64) Rates {
+	if tier == Standard && p.plain.known != 0 && p.plainOf == p.Rates && !slices.ContainsFunc(p.Bands, func(b Band) bool { return b.Covers(input) }) {
+		return p.plain
+	}
 	rates, tiers := p.surcharged(p.Rates), p.Tiers
 	for _, b := range p.Bands {
 		if b.Covers(input) {

@@ -14,6 +14,7 @@ type Table struct {
 	overrides map[string]Override
 	file      layer
 	builtin   layer
+	memo      *memo // nil: nothing is remembered
 }
 
 // layer holds one source's rows by key. A key has one row per period, the earliest first.
@@ -58,6 +59,7 @@ func (t *Table) WithOverrides(byName map[string]Override) *Table {
 		c.overrides = make(map[string]Override, len(byName))
 	}
 	maps.Copy(c.overrides, byName)
+	c.memo = newMemo(c.file, c.builtin)
 	return &c
 }
 

@@ -129,20 +129,23 @@ func output(r Request, outputCap int64) int64 {
 func tiersOf(p pricing.Price, r Request) []string {
 	switch r.Tier {
 	case "", "default", "standard", "standard_only", "scale", "on_demand":
-		return []string{pricing.Standard}
+		return ordinary
 	case "flex", "batch":
 		return []string{pricing.Standard, r.Tier} // a provider without that tier serves the ordinary one
 	case "auto":
 		if !p.HasTier(pricing.Priority) {
-			return []string{pricing.Standard}
+			return ordinary
 		}
 	}
 	return []string{pricing.Standard, pricing.Priority}
 }
 
+var ordinary = []string{pricing.Standard}
+
 // worst is the most that the tokens can cost in a tier, over the bands that the input may reach.
 func worst(p pricing.Price, r Request, tier string, in Input, out int64) (most money.USD, err error) {
-	reach := []int64{0}
+	var few [4]int64
+	reach := few[:1]
 	for _, b := range p.Bands {
 		if b.Covers(in.Total()) {
 			reach = append(reach, b.Over+1)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -247,4 +248,21 @@ func TestBoundRisesWithTheCap(t *testing.T) {
 			t.Fatalf("%s for %d, %s for %d; %v, %v", small, a, large, b, err1, err2)
 		}
 	})
+}
+
+// What a call pays to know its worst case, and its cost.
+func BenchmarkBoundAndCost(b *testing.B) {
+	price, err := pricing.Embedded().Lookup("openai", "gpt-4o-mini", time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := usage.Bound(price, usage.Request{API: usage.Chat, BodyBytes: 1200, Messages: 2}, 500); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := usage.Cost(price, usage.Usage{Input: 300, CacheRead: 100, Output: 80}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
