@@ -35,6 +35,8 @@ var classCost = [classes]float64{Interactive: 1, Batch: 4}
 type Demand struct {
 	// InputBytes are the bytes of the request that become tokens, media apart.
 	InputBytes int64
+	// InputTokens, if above zero, is the caller's own count of them, and is believed.
+	InputTokens int64
 	// OutputCap is the output cap of the request in tokens, over all answers asked for; 0 for none.
 	OutputCap int64
 	// CapInjected says that nobody asked for the cap: it counts in full only where the provider counts caps.

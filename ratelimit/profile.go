@@ -114,6 +114,9 @@ func Estimate(p Profile, d Demand) int64 {
 // estimate returns what a call will count, given tokens per byte and the 95th percentile of output, known or not.
 func (p *Profile) estimate(d Demand, ratio float64, output int64, known bool) weights {
 	in := int64(min(max(math.Ceil(float64(d.InputBytes)*ratio-1e-9), 1), most))
+	if d.InputTokens > 0 {
+		in = min(d.InputTokens, most)
+	}
 	return p.count(in, p.output(d, output, known))
 }
 
