@@ -17,9 +17,16 @@ import (
 // matching [ErrInvalid] when the counts are impossible. Neither means that the call was free.
 func Parse(api API, body []byte) (Usage, error) {
 	a := answer{dec: lenient(body)}
-	if err := a.read(); err != nil {
-		return Usage{}, err
+	if eachName(a.dec, a.field) != nil {
+		return Usage{}, fmt.Errorf("%w: the body is not a whole JSON object", ErrMissing)
 	}
+	u, err := a.result(api)
+	u.Complete = err == nil
+	return u, err
+}
+
+// result reads the counts by the rules of the API. All but Complete is set.
+func (a *answer) result(api API) (Usage, error) {
 	counts := a.usage
 	if !a.has {
 		counts = a.groq
@@ -46,7 +53,6 @@ func Parse(api API, body []byte) (Usage, error) {
 		u.Tier = a.tier
 	}
 	u.Model, u.WebSearches, u.FileSearches = a.model, u.WebSearches+a.webSearches, a.fileSearches
-	u.Complete = true
 	return u, nil
 }
 
@@ -66,32 +72,28 @@ type answer struct {
 	webSearches, fileSearches int64
 }
 
-func (a *answer) read() error {
-	err := eachName(a.dec, func(name string) error {
-		switch name {
-		case "model":
-			return readText(a.dec, &a.model)
-		case "service_tier":
-			return readText(a.dec, &a.tier)
-		case "usage":
-			return a.readUsage()
-		case "x_groq":
-			return eachName(a.dec, func(inner string) error {
-				if inner != "usage" || a.dec.PeekKind() != '{' {
-					return a.dec.SkipValue()
-				}
-				a.groq = fields{}
-				return a.groq.read(a.dec, "", nil)
-			})
-		case "output":
-			return a.readOutput()
-		}
-		return a.dec.SkipValue()
-	})
-	if err != nil {
-		return fmt.Errorf("%w: the body is not a whole JSON object", ErrMissing)
+// field reads the value of a field of the answer.
+func (a *answer) field(name string) error {
+	switch name {
+	case "model":
+		return readText(a.dec, &a.model)
+	case "service_tier":
+		return readText(a.dec, &a.tier)
+	case "usage":
+		return a.readUsage()
+	case "x_groq":
+		return eachName(a.dec, func(inner string) error {
+			if inner != "usage" || a.dec.PeekKind() != '{' {
+				return a.dec.SkipValue()
+			}
+			a.groq = fields{}
+			return a.groq.read(a.dec, "", nil)
+		})
+	case "output":
+		a.webSearches, a.fileSearches = 0, 0
+		return eachElement(a.dec, a.readItem)
 	}
-	return nil
+	return a.dec.SkipValue()
 }
 
 func (a *answer) readUsage() error {
@@ -102,38 +104,38 @@ func (a *answer) readUsage() error {
 	return a.usage.read(a.dec, "", &a.iterations)
 }
 
-// readOutput counts the searches among the items of a response, which have a fee each. Opening a page that was found has none
+// readItem counts a search among the items of a response, which has a fee. Opening a page that was found has none
 // (https://platform.openai.com/docs/guides/tools-web-search).
-func (a *answer) readOutput() error {
-	a.webSearches, a.fileSearches = 0, 0
-	return eachElement(a.dec, func() error {
-		var kind, action string
-		err := eachName(a.dec, func(name string) error {
-			switch name {
-			case "type":
-				return readText(a.dec, &kind)
-			case "action":
-				return eachName(a.dec, func(inner string) error {
-					if inner == "type" {
-						return readText(a.dec, &action)
-					}
-					return a.dec.SkipValue()
-				})
-			}
-			return a.dec.SkipValue()
-		})
-		switch {
-		case kind == "web_search_call" && action != "open_page" && action != "find_in_page" && action != "find":
-			a.webSearches++
-		case kind == "file_search_call":
-			a.fileSearches++
+func (a *answer) readItem() error {
+	var kind, action string
+	err := eachName(a.dec, func(name string) error {
+		switch name {
+		case "type":
+			return readText(a.dec, &kind)
+		case "action":
+			return eachName(a.dec, func(inner string) error {
+				if inner == "type" {
+					return readText(a.dec, &action)
+				}
+				return a.dec.SkipValue()
+			})
 		}
-		return err
+		return a.dec.SkipValue()
 	})
+	switch {
+	case kind == "web_search_call" && action != "open_page" && action != "find_in_page" && action != "find":
+		a.webSearches++
+	case kind == "file_search_call":
+		a.fileSearches++
+	}
+	return err
 }
 
 // fields are the numbers and texts of a usage object by path, such as "prompt_tokens_details.cached_tokens". A field that is null is not there.
 type fields map[string]string
+
+// textMark begins what is no number. No number begins so.
+const textMark = "\x00"
 
 // read adds the fields of the object that follows. A list called iterations is kept apart.
 func (f fields) read(dec *jsontext.Decoder, prefix string, iterations *[]fields) error {
@@ -158,7 +160,7 @@ func (f fields) read(dec *jsontext.Decoder, prefix string, iterations *[]fields)
 		}
 		f[path] = tok.String()
 		if tok.Kind() != '0' {
-			f[path] = "\x00" + f[path] // a text; no number starts so
+			f[path] = textMark + f[path]
 		}
 		return nil
 	})
@@ -171,7 +173,7 @@ func (f fields) count(paths ...string) (n int64, ok bool, err error) {
 		if !has {
 			continue
 		}
-		if strings.HasPrefix(text, "\x00") {
+		if strings.HasPrefix(text, textMark) {
 			return 0, false, fmt.Errorf("%w: %s: %w", ErrInvalid, path, errCount)
 		}
 		if n, err = count(text); err != nil {
@@ -183,7 +185,7 @@ func (f fields) count(paths ...string) (n int64, ok bool, err error) {
 }
 
 func (f fields) text(path string) string {
-	s, _ := strings.CutPrefix(f[path], "\x00")
+	s, _ := strings.CutPrefix(f[path], textMark)
 	return s
 }
 
@@ -205,7 +207,7 @@ func (f fields) counts(into map[*int64]string) error {
 // that is the fee alone, and the other provider's price comes on top (https://openrouter.ai/docs/use-cases/usage-accounting).
 func (f fields) reported(u *Usage) error {
 	text, ok := f["cost"]
-	if !ok || strings.HasPrefix(text, "\x00") {
+	if !ok || strings.HasPrefix(text, textMark) {
 		return nil
 	}
 	cost, err := pricing.Dollars(text)

@@ -1,6 +1,12 @@
 package usage
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // eachName calls f with each name of the object that follows; f reads the value. Another value is skipped. The start of a body that is no
 // object is an error.
@@ -12,17 +18,46 @@ func eachName(dec *jsontext.Decoder, f func(name string) error) error {
 		return err
 	}
 	for dec.PeekKind() != '}' {
-		tok, err := dec.ReadToken()
+		name, err := readName(dec)
 		if err != nil {
 			return err
 		}
-		if err := f(tok.String()); err != nil {
+		if err := f(name); err != nil {
 			return err
 		}
 	}
 	_, err := dec.ReadToken()
 	return err
 }
+
+// readName reads a name. The names that come in every event of a stream cost no allocation.
+func readName(dec *jsontext.Decoder) (string, error) {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	if name, ok := frequent[string(v)]; ok {
+		return name, nil
+	}
+	if v.Kind() != '"' {
+		return "", errors.New("a name is missing")
+	}
+	b, err := jsontext.AppendUnquote(nil, v)
+	if len(b) > 0 || err == nil { // invalid UTF-8 is replaced, and is not ours to refuse
+		return string(b), nil
+	}
+	return "", err
+}
+
+// frequent are names as they stand in JSON.
+var frequent = func() map[string]string {
+	m := make(map[string]string)
+	for name := range strings.FieldsSeq(`id object created model choices usage index delta content finish_reason logprobs service_tier system_fingerprint role type obfuscation
+		text refusal sequence_number item_id output_index content_index prompt_tokens completion_tokens total_tokens`) {
+		m[strconv.Quote(name)] = name
+	}
+	return m
+}()
 
 // eachElement calls f before each element of the array that follows; f reads it. Another value is skipped.
 func eachElement(dec *jsontext.Decoder, f func() error) error {

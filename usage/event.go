@@ -1,0 +1,375 @@
+package usage
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/andres20980/aurea-orchestrator/internal/wire"
+)
+
+// event is what one event of a stream says of the answer's cost.
+type event struct {
+	answer
+	api  API
+	data bytes.Buffer
+	kind string // its type
+	word string // what marks its end, if it is no JSON
+
+	problem   fields // an error
+	top       fields // code, message and type, which are an error if the event is one
+	choices   []choice
+	pieces    int64 // of visible output
+	truncated bool
+	hidden    bool
+}
+
+func (ev *event) reset(api API, e wire.Event) {
+	dec := ev.dec
+	if dec == nil {
+		dec = new(jsontext.Decoder)
+	}
+	*ev = event{api: api, choices: ev.choices[:0], kind: typeOf(e.Name)}
+	ev.data = *bytes.NewBuffer(e.Data)
+	dec.Reset(&ev.data, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	ev.dec = dec
+	if len(e.Data) < 16 {
+		ev.word = string(bytes.TrimSpace(e.Data))
+	}
+}
+
+// stops reports whether the event is the end of a stream of choices.
+func (ev *event) stops() bool {
+	return ev.word == "[DONE]" && (ev.api == Chat || ev.api == Completions)
+}
+
+// whole reads the event and reports whether it is a whole JSON object.
+func (ev *event) whole() bool {
+	if ev.dec.PeekKind() != '{' || eachName(ev.dec, ev.part) != nil {
+		return false
+	}
+	switch {
+	case ev.kind == "error" && ev.problem == nil:
+		ev.problem = ev.top
+		if ev.problem == nil {
+			ev.problem = fields{}
+		}
+	case ev.kind == thought:
+		ev.pieces, ev.hidden = 0, true // mostly a summary, which is shorter or longer than what it sums up
+	}
+	return true
+}
+
+// part reads a field of the event.
+func (ev *event) part(name string) error {
+	kind := ev.dec.PeekKind()
+	switch name {
+	case "type", "object":
+		if kind != '"' {
+			return ev.dec.SkipValue()
+		}
+		v, err := ev.dec.ReadValue()
+		if t := typeOf(unquoted(v)); name == "type" || t == "error" {
+			ev.kind = t
+		}
+		return err
+	case "error":
+		return ev.readProblem()
+	case "code", "message":
+		if name == "message" && kind == '{' && ev.api == Messages {
+			return eachName(ev.dec, ev.field)
+		}
+		return ev.readTop(name)
+	case "response":
+		if kind == '{' && ev.api == Responses {
+			return eachName(ev.dec, ev.responsePart)
+		}
+	case "choices":
+		if ev.api == Chat || ev.api == Completions {
+			return eachElement(ev.dec, ev.readChoice)
+		}
+	case "delta":
+		return ev.readDelta()
+	case "content_block":
+		if ev.api == Messages {
+			return eachName(ev.dec, ev.blockPart)
+		}
+	case "item":
+		if ev.api == Responses {
+			return ev.readStreamedItem()
+		}
+	case "x_groq":
+		if kind == '{' {
+			return ev.readGroq()
+		}
+	}
+	return ev.field(name)
+}
+
+// readTop keeps a text or number at the top of the event, in case the event is an error.
+func (ev *event) readTop(name string) error {
+	kind := ev.dec.PeekKind()
+	if kind != '"' && kind != '0' {
+		return ev.dec.SkipValue()
+	}
+	tok, err := ev.dec.ReadToken()
+	if err == nil {
+		if ev.top == nil {
+			ev.top = fields{}
+		}
+		ev.top[name] = textMark + tok.String()
+	}
+	return err
+}
+
+// readProblem reads an error that is an object, or only a text.
+func (ev *event) readProblem() error {
+	switch ev.dec.PeekKind() {
+	case '{':
+		ev.problem = fields{}
+		return ev.problem.read(ev.dec, "", nil)
+	case '"':
+		var message string
+		err := readText(ev.dec, &message)
+		if message != "" {
+			ev.problem = fields{"message": textMark + message}
+		}
+		return err
+	}
+	return ev.dec.SkipValue() // null and nonsense
+}
+
+// readGroq reads Groq's own object: its usage, and why a stream was stopped early (https://console.groq.com/docs/api-reference).
+func (ev *event) readGroq() error {
+	return eachName(ev.dec, func(name string) error {
+		switch name {
+		case "error":
+			return ev.readProblem()
+		case "usage":
+			if ev.dec.PeekKind() == '{' {
+				ev.groq = fields{}
+				return ev.groq.read(ev.dec, "", nil)
+			}
+		}
+		return ev.dec.SkipValue()
+	})
+}
+
+// streamError reads an error by what the providers call its parts.
+func (f fields) streamError(api API) *StreamError {
+	plain := func(path string) string { return strings.TrimPrefix(f[path], textMark) }
+	e := &StreamError{Type: plain("type"), Code: plain("code"), Message: plain("message")}
+	if api == Messages { // where the detail tells a spend limit from a rate limit
+		if e.Code = plain("details.error_code"); e.Code == "" {
+			e.Code = e.Type
+		}
+	}
+	return e
+}
+
+// readChoice reads one choice of a chunk.
+func (ev *event) readChoice() error {
+	var c choice
+	visible := false
+	err := eachName(ev.dec, func(name string) error {
+		switch name {
+		case "index":
+			if ev.dec.PeekKind() != '0' {
+				break
+			}
+			v, err := ev.dec.ReadValue()
+			c.index, _ = strconv.ParseInt(string(v), 10, 64)
+			return err
+		case "finish_reason":
+			if ev.dec.PeekKind() != '"' {
+				break
+			}
+			v, err := ev.dec.ReadValue()
+			reason := unquoted(v)
+			c.finished = c.finished || len(reason) > 0
+			ev.truncated = ev.truncated || string(reason) == "length"
+			return err
+		case "text":
+			return ev.nonEmpty(&visible)
+		case "delta":
+			return eachName(ev.dec, func(inner string) error {
+				switch inner {
+				case "content", "refusal", "tool_calls", "function_call", "audio":
+					return ev.nonEmpty(&visible)
+				}
+				return ev.dec.SkipValue()
+			})
+		case "error":
+			return ev.readProblem()
+		}
+		return ev.dec.SkipValue()
+	})
+	if visible {
+		ev.pieces++
+	}
+	ev.choices = append(ev.choices, c)
+	return err
+}
+
+// nonEmpty reports output in the value that follows: a text that is not empty, itself or among the texts that models write in lists and objects.
+func (ev *event) nonEmpty(visible *bool) error {
+	switch ev.dec.PeekKind() {
+	case '"':
+		v, err := ev.dec.ReadValue()
+		*visible = *visible || len(v) > 2
+		return err
+	case '[':
+		return eachElement(ev.dec, func() error {
+			if ev.dec.PeekKind() != '{' {
+				return ev.dec.SkipValue()
+			}
+			return ev.nonEmpty(visible)
+		})
+	case '{':
+		return eachName(ev.dec, func(name string) error {
+			switch name {
+			case "text", "arguments", "name", "function", "custom", "input", "data", "transcript":
+				return ev.nonEmpty(visible)
+			}
+			return ev.dec.SkipValue()
+		})
+	}
+	return ev.dec.SkipValue()
+}
+
+// readDelta reads what an event of messages or responses adds.
+func (ev *event) readDelta() error {
+	if ev.api == Responses && ev.dec.PeekKind() == '"' {
+		v, err := ev.dec.ReadValue()
+		if len(v) > 2 {
+			ev.pieces++ // unless the event turns out to be thought
+		}
+		return err
+	}
+	if ev.api != Messages {
+		return ev.dec.SkipValue()
+	}
+	visible := false
+	err := eachName(ev.dec, func(name string) error {
+		switch name {
+		case "text", "partial_json":
+			return ev.nonEmpty(&visible)
+		case "thinking", "signature":
+			ev.hidden = true // the text of thought is a summary
+		case "stop_reason":
+			var reason string
+			err := readText(ev.dec, &reason)
+			ev.truncated = ev.truncated || reason == "max_tokens"
+			return err
+		}
+		return ev.dec.SkipValue()
+	})
+	if visible {
+		ev.pieces++
+	}
+	return err
+}
+
+// blockPart reads a field of a block that begins. Any but text and a call of the client's tools is made of more than is shown.
+func (ev *event) blockPart(name string) error {
+	switch name {
+	case "type":
+		var kind string
+		err := readText(ev.dec, &kind)
+		ev.hidden = ev.hidden || kind != "text" && kind != "tool_use"
+		return err
+	case "name", "text":
+		visible := false
+		err := ev.nonEmpty(&visible)
+		if visible {
+			ev.pieces++
+		}
+		return err
+	}
+	return ev.dec.SkipValue()
+}
+
+// readStreamedItem reads an item of a response.
+func (ev *event) readStreamedItem() error {
+	v, err := ev.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	inner := answer{dec: lenient(v)}
+	if err := inner.readItem(); err != nil {
+		return err
+	}
+	ev.webSearches, ev.fileSearches = inner.webSearches, inner.fileSearches
+	var kind string
+	dec := lenient(v)
+	err = eachName(dec, func(name string) error {
+		if name == "type" {
+			return readText(dec, &kind)
+		}
+		return dec.SkipValue()
+	})
+	ev.hidden = ev.hidden || kind != "message" && kind != "function_call" && kind != "custom_tool_call"
+	return err
+}
+
+// responsePart reads a field of the response that an event carries.
+func (ev *event) responsePart(name string) error {
+	switch name {
+	case "error":
+		return ev.readProblem()
+	case "incomplete_details":
+		return eachName(ev.dec, func(inner string) error {
+			var reason string
+			if inner != "reason" {
+				return ev.dec.SkipValue()
+			}
+			err := readText(ev.dec, &reason)
+			ev.truncated = ev.truncated || reason == "max_output_tokens"
+			return err
+		})
+	}
+	return ev.field(name)
+}
+
+// unquoted returns the text of a JSON string that has no escapes; one that has is nothing we look for.
+func unquoted(v []byte) []byte {
+	if len(v) < 2 || v[0] != '"' {
+		return nil
+	}
+	return v[1 : len(v)-1]
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// typeOf returns an event's type without an allocation if it is one that matters.
+func typeOf(name []byte) string {
+	switch string(name) {
+	case "error":
+		return "error"
+	case "ping":
+		return "ping"
+	case "message_start":
+		return "message_start"
+	case "message_delta":
+		return "message_delta"
+	case "message_stop":
+		return "message_stop"
+	case "response.output_item.done":
+		return "response.output_item.done"
+	case "response.completed":
+		return "response.completed"
+	case "response.incomplete":
+		return "response.incomplete"
+	case "response.failed":
+		return "response.failed"
+	}
+	if bytes.HasPrefix(name, []byte(thought)) {
+		return thought
+	}
+	return ""
+}
+
+// thought begins the types of events that show thought in responses.
+const thought = "response.reasoning"
