@@ -1,0 +1,73 @@
+package usage
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// IncludeUsage returns a streamed request of chat completions or completions with stream_options.include_usage set to true, without which these streams carry no
+// usage (https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options); every other byte is as it was. changed says that the request did not
+// ask for it: then the chunk with the usage, whose choices are empty, is nothing the client waits for.
+//
+// A request that asks already, is not streamed, or is of another API comes back as it is; so does one whose stream_options are nonsense, which is for the
+// provider to refuse.
+func IncludeUsage(api API, body []byte) (out []byte, changed bool, err error) {
+	if api != Chat && api != Completions {
+		return body, false, nil
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	if dec.PeekKind() != '{' {
+		return nil, false, errors.New("the body is not a JSON object")
+	}
+	streamed := false
+	var options jsontext.Value
+	err = eachName(dec, func(name string) error {
+		kind := dec.PeekKind()
+		v, err := dec.ReadValue()
+		switch name {
+		case "stream":
+			streamed = kind == 't'
+		case "stream_options":
+			options = v.Clone()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, false, readable(err)
+	}
+	if !streamed {
+		return body, false, nil
+	}
+	switch options.Kind() {
+	case jsontext.KindInvalid, 'n':
+		options = jsontext.Value("{}")
+	case '{':
+	default:
+		return body, false, nil
+	}
+	asked, err := asksForUsage(options)
+	if asked || err != nil {
+		return body, false, err
+	}
+	if options, err = SetField(options, "include_usage", []byte("true")); err != nil {
+		return nil, false, err
+	}
+	out, err = SetField(body, "stream_options", options)
+	return out, err == nil, err
+}
+
+// asksForUsage reports whether options have an include_usage that is not to be set: true, or nonsense.
+func asksForUsage(options []byte) (bool, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(options))
+	asked := false
+	err := eachName(dec, func(name string) error {
+		if name == "include_usage" {
+			kind := dec.PeekKind()
+			asked = kind != 'f' && kind != 'n'
+		}
+		return dec.SkipValue()
+	})
+	return asked, err
+}
