@@ -1,10 +1,12 @@
 package aurea
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
@@ -15,22 +17,27 @@ import (
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/retry"
 	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/store/memory"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
-// Config is what an [Orchestrator] is made of. Store, Tracker, Router, Prices and at least one provider are required.
+// Config is what an [Orchestrator] is made of. The zero value is good: the books are kept in memory, prices are the built-in ones, nothing is limited but
+// money, and only calls that the program makes itself, through [Execute], can go anywhere.
 type Config struct {
-	// Store keeps jobs; Tracker is this process's hand on the money in the same store. The caller closes both, after the Orchestrator.
-	Store   store.Store
+	// Store keeps jobs and books. The caller closes it, after the Orchestrator. Default: one in memory, gone with the process.
+	Store store.Store
+	// Tracker is this process's hand on the money in the same store; whoever gives one closes it, between the Orchestrator and the Store. Default:
+	// one that the Orchestrator opens and closes.
 	Tracker *budget.Tracker
-	// Providers by name.
+	// Providers are those that [Orchestrator.Do] and [Orchestrator.Stream] send calls to. Their names must differ.
 	Providers []Provider
 	// Unusable says, by name of a provider, why no call can go to it; such calls are refused with that text.
 	Unusable map[string]string
-	// Router and Rules say which models may be called, and where they go.
+	// Router says where a model goes. Default: as PROVIDER/NAME says, else to the provider who sells it under that name, else to the only one of the format.
 	Router *policy.Router
-	Rules  policy.Rules
-	// Prices by model. A model without a price is refused.
+	// Rules say which models may be called. Default: all.
+	Rules policy.Rules
+	// Prices by model. A model without a price is refused. Default: [pricing.Embedded].
 	Prices *pricing.Table
 	// Limits returns the limits and the counting profile of a provider's model; settings is [policy.Target.Settings]. Default: no limits.
 	Limits func(provider, model, settings string) (ratelimit.Limits, ratelimit.Profile)
@@ -44,13 +51,16 @@ type Config struct {
 	// RefuseUnbounded refuses requests whose input nobody can bound (files by URL, stored conversations) instead of holding the model's
 	// whole context.
 	RefuseUnbounded bool
-	// Retry is the schedule of retries. Without a MaxDelay it runs from 1 s to 60 s; without MaxRetries nothing is retried.
-	Retry retry.Policy
+	// Retry is the schedule of retries. Default: 3 retries, from 1 s to 60 s. A policy without a MaxDelay runs from 1 s to 60 s; one without MaxRetries
+	// retries nothing.
+	Retry *retry.Policy
 	// RetryRatio and RetryBurst bound the retries per provider: each first attempt adds Ratio, each retry takes 1, at
 	// most Burst are saved up. Default: 0.1 and 1000.
 	RetryRatio, RetryBurst float64
-	// Breaker is the same for every provider and model.
-	Breaker breaker.Config
+	// Breaker is the same for every provider and model. Default: [breaker.Default].
+	Breaker *breaker.Config
+	// MaxWait bounds each wait of calls that name no bound of their own: those of [Execute]. Default: 2 minutes.
+	MaxWait time.Duration
 	// Timeouts of an attempt. Default: 10 minutes.
 	Timeouts Timeouts
 	// JobLimit is the limit of a job that names none. Default: 10 dollars; a limit of 0 lets nothing be spent.
@@ -82,10 +92,16 @@ type Orchestrator struct {
 	noUnbound bool
 	retry     retry.Policy
 	breakers  *breaker.Registry
+	places    *places
+	maxWait   time.Duration
+	ownMoney  bool // the tracker is ours to close
 	timeouts  Timeouts
 	jobLimit  money.Sum
 	log       *slog.Logger
-	excess    sync.Map // price key → *atomic.Int64: how far past the bound a provider has billed
+	excess    sync.Map    // price key → *atomic.Int64: how far past the bound a provider has billed
+	overrun   atomic.Bool // whether anything is in excess
+
+	retryRatio, retryBurst float64
 }
 
 // upstream is a provider with what the process knows about it.
@@ -95,23 +111,38 @@ type upstream struct {
 	retries *retry.Budget
 }
 
-// New returns an orchestrator; [Orchestrator.Close] it when it is no longer used.
+// New returns an orchestrator; [Orchestrator.Close] it when it is no longer used. It fails if two providers have one name, if a Tracker comes without its Store, or
+// if the store cannot be used.
 func New(cfg Config) (*Orchestrator, error) {
-	if cfg.Store == nil || cfg.Tracker == nil || cfg.Router == nil || cfg.Prices == nil || len(cfg.Providers) == 0 {
-		return nil, errors.New("aurea: Config needs Store, Tracker, Router, Prices and at least one of Providers")
+	names := make(map[string]bool, len(cfg.Providers))
+	for _, p := range cfg.Providers {
+		if names[p.Name()] {
+			return nil, fmt.Errorf("aurea: two providers are called %q", p.Name())
+		}
+		names[p.Name()] = true
+	}
+	if cfg.Tracker != nil && cfg.Store == nil {
+		return nil, errors.New("aurea: Config has a Tracker without the Store it works on")
 	}
 	cfg = cfg.withDefaults()
+	ownMoney := cfg.Tracker == nil
+	if ownMoney {
+		var err error
+		cfg.Tracker, err = budget.Open(context.Background(), cfg.Store, budget.Options{Logger: cfg.Logger, MaxCall: cfg.Timeouts.Request})
+		if err != nil {
+			return nil, storeFailed(err)
+		}
+	}
 	o := &Orchestrator{
 		store: cfg.Store, money: cfg.Tracker, providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router,
 		rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput, capField: cfg.CapField, caps: cfg.Caps,
-		noUnbound: cfg.RefuseUnbounded, retry: cfg.Retry, breakers: breaker.NewRegistry(cfg.Breaker),
-		timeouts: cfg.Timeouts, jobLimit: *cfg.JobLimit, log: cfg.Logger,
+		noUnbound: cfg.RefuseUnbounded, retry: *cfg.Retry, breakers: breaker.NewRegistry(*cfg.Breaker),
+		timeouts: cfg.Timeouts, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: cfg.MaxWait, ownMoney: ownMoney,
+		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
 	}
+	o.places = newPlaces(o)
 	o.limits = newLimits(cfg.Limits, cfg.Store, cfg.Tracker.Owner)
 	for _, p := range cfg.Providers {
-		if _, twice := o.providers[p.Name()]; twice {
-			return nil, fmt.Errorf("aurea: two providers are called %q", p.Name())
-		}
 		o.providers[p.Name()] = &upstream{
 			Provider: p, keys: newKeyring(p.Keys()), retries: retry.NewBudget(cfg.RetryRatio, cfg.RetryBurst),
 		}
@@ -120,6 +151,19 @@ func New(cfg Config) (*Orchestrator, error) {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Store == nil {
+		c.Store = memory.New(memory.Options{})
+	}
+	if c.Prices == nil {
+		c.Prices = pricing.Embedded()
+	}
+	if c.Router == nil {
+		var known []policy.Provider
+		for _, p := range c.Providers {
+			known = append(known, policy.Provider{Name: p.Name(), API: p.Format()})
+		}
+		c.Router = policy.NewRouter(known, nil, c.Prices.Provider)
+	}
 	if c.Limits == nil {
 		c.Limits = func(_, _, _ string) (ratelimit.Limits, ratelimit.Profile) {
 			return ratelimit.Limits{}, ratelimit.Profile{}
@@ -136,8 +180,19 @@ func (c Config) withDefaults() Config {
 			return "max_tokens"
 		}
 	}
-	if c.Retry.MaxDelay == 0 {
-		c.Retry.BaseDelay, c.Retry.MaxDelay = time.Second, time.Minute
+	schedule := retry.Policy{MaxRetries: 3}
+	if c.Retry != nil {
+		schedule = *c.Retry
+	}
+	if schedule.MaxDelay == 0 {
+		schedule.BaseDelay, schedule.MaxDelay = time.Second, time.Minute
+	}
+	c.Retry = &schedule
+	if c.Breaker == nil {
+		c.Breaker = new(breaker.Default())
+	}
+	if c.MaxWait == 0 {
+		c.MaxWait = 2 * time.Minute
 	}
 	if c.RetryRatio == 0 && c.RetryBurst == 0 {
 		c.RetryRatio, c.RetryBurst = 0.1, 1000
@@ -156,5 +211,19 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Close stops what the orchestrator does in the background. It does not close the Store or the Tracker.
-func (o *Orchestrator) Close() { o.limits.close() }
+// Close waits until the calls under way have ended and are in the books, and stops what the orchestrator does in the background. New calls are refused meanwhile.
+// It closes neither a Tracker nor a Store that it was given. Closing twice is harmless.
+func (o *Orchestrator) Close() error { return o.Shutdown(context.Background()) }
+
+// Shutdown is [Orchestrator.Close] with an end to the waiting: what is still on the wire when ctx ends is left to whoever opens the store next, as after a
+// crash.
+func (o *Orchestrator) Shutdown(ctx context.Context) error {
+	o.limits.close()
+	if !o.ownMoney {
+		return nil
+	}
+	return o.money.Close(ctx)
+}
+
+// Reset closes all circuits and forgets what they counted.
+func (o *Orchestrator) Reset() { o.breakers.Reset() }

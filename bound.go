@@ -48,6 +48,14 @@ func (w *walk) prepare(t *target) (err error) {
 			Hint: "set max_output for the model, or an output cap in the request",
 		}
 	}
+	return w.raise(t)
+}
+
+// raise adds to a bound what the provider has billed past it before.
+func (w *walk) raise(t *target) (err error) {
+	if !w.o.overrun.Load() {
+		return nil
+	}
 	if more, ok := w.o.excess.Load(t.excessKey()); ok {
 		t.worst, err = t.worst.Add(money.USD(more.(*atomic.Int64).Load()))
 	}
@@ -102,6 +110,7 @@ func (t *target) excessKey() string { return t.provider.Name() + "/" + t.model }
 
 // billedPast raises the bound of a model whose provider billed more than was held.
 func (o *Orchestrator) billedPast(t *target, excess money.USD) {
+	o.overrun.Store(true)
 	v, _ := o.excess.LoadOrStore(t.excessKey(), new(atomic.Int64))
 	for raised := v.(*atomic.Int64); ; {
 		old := raised.Load()

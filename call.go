@@ -49,6 +49,9 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 	if err := w.lookAtBreaker(t); err != nil {
 		return step{}, err
 	}
+	if err := w.mayRetry(t); err != nil {
+		return step{}, err
+	}
 	hold, err := w.hold(t)
 	if err != nil {
 		return step{}, err
@@ -64,7 +67,14 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 		hold.Release()
 		return step{}, circuitOpen(t, err)
 	}
+	ended := false
+	defer func() {
+		if !ended { // a function given to Execute panicked
+			w.abandon(t, hold, permit, report)
+		}
+	}()
 	resp := w.send(ctx, t, hold)
+	ended = true
 	verdict := w.judge(ctx, resp)
 	bill := w.bill(t, resp)
 	next = w.decide(ctx, t, verdict)
@@ -92,7 +102,7 @@ func (w *walk) hold(t *target) (*budget.Hold, error) {
 	start := time.Now()
 	defer func() { w.queued += time.Since(start) }()
 	hold, err := w.o.money.Hold(w.call.Waiting, w.call.Job.path, budget.Ask{
-		Call: w.row(t), Amount: t.worst, MaxWait: w.call.MaxWait,
+		Call: w.row(t), Amount: t.worst, MaxWait: w.call.MaxWait, Enclosing: w.o.enclosing(w.call.Waiting),
 	})
 	if err != nil {
 		return nil, holdRefused(w.call.Waiting, err)
@@ -112,6 +122,11 @@ func (w *walk) limit(t *target) (*ratelimit.Permit, error) {
 
 // send performs the exchange. The hold is marked as sent when a connection is there and before the first byte is written to it.
 func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response {
+	w.tried++
+	w.started = time.Now()
+	if w.function != nil {
+		return w.function.exchange(ctx, hold)
+	}
 	if w.o.timeouts.Request > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, w.o.timeouts.Request, errRequestTimeout)
@@ -120,8 +135,6 @@ func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response
 	if w.call.OnSend != nil {
 		w.call.OnSend()
 	}
-	w.tried++
-	w.started = time.Now()
 	return t.provider.Do(ctx, &Request{
 		API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key, OnSend: hold.Sent,
 	})

@@ -95,8 +95,8 @@ func start(t *testing.T, limit string, change func(*aurea.Config), providers ...
 	prices := pricing.Empty().WithOverrides(map[string]pricing.Override{"m": {Input: &one, Output: &two, MaxOutput: 1000, ContextWindow: 10_000}})
 	cfg := aurea.Config{
 		Store: st, Tracker: tracker, Prices: prices,
-		Retry:   retry.Policy{MaxRetries: 3, BaseDelay: time.Second, MaxDelay: time.Minute},
-		Breaker: breaker.Default(),
+		Retry:   &retry.Policy{MaxRetries: 3, BaseDelay: time.Second, MaxDelay: time.Minute},
+		Breaker: new(breaker.Default()),
 	}
 	var known []policy.Provider
 	var targets []policy.RouteTarget

@@ -28,6 +28,7 @@ var jobName = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 type Job struct {
 	// ID is key/name.
 	ID   string
+	o    *Orchestrator
 	path *budget.Path
 	made time.Time // tells it from a removed job of the same name
 }
@@ -47,6 +48,20 @@ type JobSpec struct {
 	Batch, Simulated bool
 	// Source names a batch's input file.
 	Source string
+}
+
+// Job returns the job of the local key with that name, creating it with the limit if it is not there: the short form of [Orchestrator.OpenJob]. Amounts are written
+// as in 5*aurea.Dollar or 50*aurea.Cent.
+func (o *Orchestrator) Job(id string, maxCost USD) (*Job, error) {
+	limit := money.SumOf(maxCost)
+	return o.OpenJob(context.Background(), JobSpec{Name: id, Limit: &limit})
+}
+
+// Job returns a job below this one: what it spends counts against both, and its limit may be larger than what is left here.
+func (j *Job) Job(id string, maxCost USD) (*Job, error) {
+	key, name, _ := cutKey(j.ID)
+	limit := money.SumOf(maxCost)
+	return j.o.OpenJob(context.Background(), JobSpec{Key: key, Name: id, Parent: name, Limit: &limit})
 }
 
 // OpenJob returns the job, creating it if it is not there. A larger limit, another parent or another kind than the job has is CodeJobConflict, and a
@@ -99,7 +114,7 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 	if err != nil {
 		return nil, storeFailed(err)
 	}
-	return &Job{ID: have.ID, path: path, made: have.Created}, nil
+	return &Job{ID: have.ID, o: o, path: path, made: have.Created}, nil
 }
 
 // above returns the accounts of a job's parents, nearest first.

@@ -36,6 +36,8 @@ type bill struct {
 // unconfirmed, up to the whole hold.
 func (w *walk) bill(t *target, resp *Response) bill {
 	switch {
+	case w.function != nil:
+		return w.function.bill(t, resp)
 	case !resp.Failure.Sent && resp.Status == 0:
 		return bill{outcome: outcomeUnsent}
 	case resp.OK():
@@ -54,6 +56,11 @@ func (w *walk) billAnswer(t *target, resp *Response) bill {
 		w.o.log.Warn("answer without usable usage; its bound was booked", "call_id", w.id, "model", t.model, "error", err)
 		return estimated
 	}
+	return w.priced(t, u)
+}
+
+// priced books what a usage costs.
+func (w *walk) priced(t *target, u usage.Usage) bill {
 	price := t.price
 	if snapshot, ok := w.o.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
 		price = snapshot
@@ -64,7 +71,7 @@ func (w *walk) billAnswer(t *target, resp *Response) bill {
 	}
 	if err != nil {
 		w.o.log.Warn("usage without a cost; its bound was booked", "call_id", w.id, "model", t.model, "error", err)
-		return estimated
+		return bill{outcome: outcomeEstimated, cost: t.worst}
 	}
 	if cost > t.worst {
 		w.o.billedPast(t, cost-t.worst)
@@ -88,7 +95,7 @@ func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) ste
 	if !ok {
 		return step{}
 	}
-	if w.call.Item != nil {
+	if w.call.Item != nil { // it waits for the retry budget when its time has come
 		return step{retryAt: time.Now().Add(delay)}
 	}
 	if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= delay {
@@ -102,6 +109,21 @@ func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) ste
 		delay = 0
 	}
 	return step{again: true, delay: delay}
+}
+
+// mayRetry keeps the provider's retry budget: a first attempt pays in, the retry of a batch item waits until there is one to take. Those of other calls were
+// taken when they were decided on.
+func (w *walk) mayRetry(t *target) error {
+	if w.call.Item != nil && w.call.Item.Tries > 0 && w.tried == 0 {
+		if err := t.provider.retries.Wait(w.call.Waiting); err != nil {
+			return deadline(w.call.Waiting, err)
+		}
+		return nil
+	}
+	if w.tried == 0 {
+		t.provider.retries.Deposit()
+	}
+	return nil
 }
 
 // failOver goes to another key of the provider, or to the next target.
@@ -265,5 +287,17 @@ func (w *walk) judge(ctx context.Context, resp *Response) retry.Verdict {
 	if resp.Failure.Err != nil && (ctx.Err() != nil || errors.Is(resp.Failure.Err, budget.ErrJournal)) {
 		v.Retry, v.Failover, v.Class = false, false, retry.Cancelled
 	}
+	if w.function != nil {
+		v = w.function.judged(ctx, v)
+	}
 	return v
+}
+
+// abandon ends an attempt that nobody can tell about any more.
+func (w *walk) abandon(t *target, hold *budget.Hold, permit *ratelimit.Permit, report func(breaker.Outcome)) {
+	report(breaker.Failure)
+	permit.Done(ratelimit.Feedback{InputTokens: -1, OutputTokens: -1})
+	row := w.row(t)
+	row.Attempt, row.Started, row.Ended, row.Outcome, row.Doubt = w.numbered+w.tried, w.started, time.Now(), outcomeCut, t.worst
+	hold.End(budget.End{Call: row, Doubt: t.worst})
 }

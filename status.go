@@ -2,8 +2,10 @@ package aurea
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
@@ -37,6 +39,88 @@ func (o *Orchestrator) Status() Status {
 	}
 	slices.SortFunc(s.Limits, func(a, b LimitStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return s
+}
+
+// JobStatus is where a job stands. The JSON names are a contract.
+type JobStatus struct {
+	JobID       string      `json:"job_id"`
+	CostSummary CostSummary `json:"cost_summary"`
+	// CircuitBreakers by model, or by PROVIDER/MODEL where several providers serve models of one name. They are the process's: all jobs share them.
+	CircuitBreakers map[string]breaker.Status `json:"circuit_breakers"`
+	// Err says why the figures are only those that this process knows, and no models are listed: the store could not be asked. Else nil.
+	Err error `json:"-"`
+}
+
+// CostSummary is what a job has spent, in US dollars.
+type CostSummary struct {
+	JobID string `json:"job_id"`
+	// TotalCost is spent for certain, by the job and the jobs below it.
+	TotalCost money.Sum `json:"total_cost"`
+	MaxCost   money.Sum `json:"max_cost"`
+	// RemainingBudget is what new calls can still spend, here and on every account above: limit − spent − unconfirmed, never below zero. Calls under way hold
+	// some of it.
+	RemainingBudget money.Sum `json:"remaining_budget"`
+	// Unconfirmed may have been spent: it counts against the limit until somebody reconciles it.
+	Unconfirmed money.Sum `json:"unconfirmed"`
+	// UsageByModel is the job's own, without the jobs below it.
+	UsageByModel map[string]ModelUsage `json:"usage_by_model"`
+}
+
+// ModelUsage is what a job used of one model.
+type ModelUsage struct {
+	Calls        int64     `json:"calls"`
+	Attempts     int64     `json:"attempts"`
+	InputTokens  int64     `json:"input_tokens"` // cached ones included
+	OutputTokens int64     `json:"output_tokens"`
+	Cost         money.Sum `json:"cost"`
+}
+
+// statusTimeout bounds how long a status waits for the store.
+const statusTimeout = 5 * time.Second
+
+// Status returns where the job stands: everything that has ended is in it, by all processes that share the store. It asks the store, and tells what this
+// process knows if that does not answer within five seconds. Safe for concurrent use.
+func (j *Job) Status() JobStatus {
+	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
+	defer cancel()
+	s := JobStatus{JobID: ShortName(j.ID), CircuitBreakers: j.o.breakersByModel()}
+	err := j.o.money.Flush(ctx)
+	standing, e := j.o.money.Standing(ctx, j.path)
+	if err = errors.Join(err, e); e != nil {
+		standing = j.o.money.Glance(j.path)
+	}
+	s.CostSummary = CostSummary{JobID: s.JobID, UsageByModel: make(map[string]ModelUsage)}
+	for i, a := range standing {
+		if i == 0 {
+			s.CostSummary.TotalCost, s.CostSummary.MaxCost = a.Spent, a.Limit
+			s.CostSummary.Unconfirmed, s.CostSummary.RemainingBudget = a.Unconfirmed, a.Remaining
+		}
+		if a.Remaining.Cmp(s.CostSummary.RemainingBudget) < 0 {
+			s.CostSummary.RemainingBudget = a.Remaining
+		}
+	}
+	sums, e := j.o.store.ModelSums(ctx, j.ID)
+	for model, m := range sums {
+		s.CostSummary.UsageByModel[model] = ModelUsage(m)
+	}
+	s.Err = errors.Join(err, e)
+	return s
+}
+
+func (o *Orchestrator) breakersByModel() map[string]breaker.Status {
+	all, models := o.breakers.Snapshot(), make(map[string]int)
+	for _, b := range all {
+		models[b.Model]++
+	}
+	by := make(map[string]breaker.Status, len(all))
+	for _, b := range all {
+		name := b.Model
+		if models[b.Model] > 1 {
+			name = b.Name
+		}
+		by[name] = b
+	}
+	return by
 }
 
 // Shortfall returns what a refused hold needed, what was left, and the account that refused it; ok is false for any other error.

@@ -2,8 +2,8 @@ package aurea
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -91,6 +91,9 @@ type walk struct {
 	queued   time.Duration
 	started  time.Time // of the attempt
 	last     *Answer
+	// A function given to [Execute] takes the place of the exchange with a provider.
+	function *function
+	run      runner
 }
 
 // target is one place a call can go to, with the request as it would be sent there.
@@ -109,6 +112,7 @@ type target struct {
 	breaker   *breaker.Breaker
 	limits    *limits
 	inputLen  int64
+	tokens    int64 // of input, where the caller counted them
 }
 
 func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
@@ -131,14 +135,19 @@ const attemptsPerClaim = 1000
 // itemCallID is the same for all attempts at an item. The rows of a removed job's calls stay, so a new job of its name has others.
 func itemCallID(job *Job, seq int64) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", job.ID, job.made.UnixNano(), seq))
-	return "call_" + hex.EncodeToString(sum[:16])
+	return callPrefix + hex.EncodeToString(sum[:16])
 }
 
-// newCallID returns 128 random bits; crypto/rand does not fail.
+const callPrefix = "call_"
+
+// newCallID returns 128 random bits. They name a call and guard nothing, so they need not be secret.
 func newCallID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	return "call_" + hex.EncodeToString(b[:])
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], mathrand.Uint64())
+	binary.BigEndian.PutUint64(raw[8:], mathrand.Uint64())
+	var name [len(callPrefix) + 2*len(raw)]byte
+	hex.Encode(name[copy(name[:], callPrefix):], raw[:])
+	return string(name[:])
 }
 
 // read decodes what is needed of the body, once.
@@ -215,7 +224,7 @@ func (t *target) limiter() *ratelimit.Limiter {
 }
 
 func (t *target) demand(class ratelimit.Class) ratelimit.Demand {
-	return ratelimit.Demand{InputBytes: t.inputLen, OutputCap: t.outputCap, CapInjected: t.injected > 0, Class: class}
+	return ratelimit.Demand{InputBytes: t.inputLen, InputTokens: t.tokens, OutputCap: t.outputCap, CapInjected: t.injected > 0, Class: class}
 }
 
 func formatOf(api usage.API) string {

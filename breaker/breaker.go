@@ -87,6 +87,7 @@ var (
 // Breaker is one circuit. It is safe for concurrent use.
 type Breaker struct {
 	name string
+	key  key // in a registry
 	cfg  Config
 
 	mu        sync.Mutex
@@ -101,7 +102,8 @@ type Breaker struct {
 	ramp      float64   // share of a call saved up while ramping
 }
 
-func newBreaker(name string, cfg Config) *Breaker {
+// New returns a circuit of its own, closed. Within an orchestrator they come from its [Registry].
+func New(name string, cfg Config) *Breaker {
 	if cfg.Window <= 0 {
 		cfg.Window = 10 * time.Second
 	}
@@ -236,7 +238,14 @@ func (b *Breaker) end(inner *gobreaker.TwoStepCircuitBreaker[any], end func(erro
 		return
 	}
 	before := inner.State()
-	end(map[Outcome]error{Success: nil, Failure: errFailure, Excluded: errExcluded}[o])
+	switch o {
+	case Success:
+		end(nil)
+	case Failure:
+		end(errFailure)
+	default:
+		end(errExcluded)
+	}
 	// With an open time of one nanosecond an opened machine shows as half open at the next look.
 	after := inner.State()
 	switch {

@@ -33,14 +33,32 @@ func (r *Registry) Get(provider, model string) *Breaker {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if b, ok = r.breakers[k]; !ok {
-		b = newBreaker(provider+"/"+model, r.cfg)
+		name := provider + "/" + model
+		if provider == "" {
+			name = model
+		}
+		b = New(name, r.cfg)
+		b.key = k
 		r.breakers[k] = b
 	}
 	return b
 }
 
+// Reset resets every breaker.
+func (r *Registry) Reset() {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, b := range r.breakers {
+		b.Reset()
+	}
+}
+
 // Status is a breaker for people and programs; the JSON names are a contract.
 type Status struct {
+	// Provider and Model are what a breaker of a [Registry] stands for.
+	Provider string `json:"-"`
+	Model    string `json:"-"`
+
 	Name             string     `json:"name"`
 	State            State      `json:"state"`
 	FailureCount     int        `json:"failure_count"`
@@ -57,7 +75,7 @@ func (b *Breaker) Status() Status {
 	defer b.mu.Unlock()
 	counts := b.inner.Counts()
 	s := Status{
-		Name: b.name, State: b.state(time.Now()), FailureCount: int(counts.TotalFailures), SuccessCount: int(counts.TotalSuccesses),
+		Provider: b.key.provider, Model: b.key.model, Name: b.name, State: b.state(time.Now()), FailureCount: int(counts.TotalFailures), SuccessCount: int(counts.TotalSuccesses),
 		FailureThreshold: b.cfg.Threshold, Timeout: max(b.openTime, b.cfg.Timeout).Seconds(),
 	}
 	if !b.opened.IsZero() {

@@ -15,6 +15,7 @@ var ErrNoBound = errors.New("the cost of the request has no known bound")
 const (
 	BoundBytes   = "bytes"   // the length of the body
 	BoundContext = "context" // the model's context window, because the body does not tell the input's length
+	BoundCount   = "count"   // the caller's own count of tokens
 )
 
 // What a provider adds to the text of a request, in tokens, at most. OpenAI wraps a message in 3 or 4 tokens
@@ -104,6 +105,25 @@ func Bound(p pricing.Price, r Request, outputCap int64) (most money.USD, kind st
 	}
 	most, err = fees(p, most, r.WebSearches, r.FileSearches)
 	return most, kind, err
+}
+
+// BoundTokens returns the most that a call with so many tokens of input and of output can cost in the ordinary tier: every token at the dearest price that
+// can apply to it. The errors are those of [Bound].
+func BoundTokens(p pricing.Price, in, out int64) (money.USD, error) {
+	if p.Free {
+		return 0, nil
+	}
+	if in < 0 || out < 0 || in > maxCount || out > maxCount {
+		return 0, fmt.Errorf("%w: %d tokens in, %d tokens out", money.ErrOverflow, in, out)
+	}
+	most, err := worst(p, Request{}, pricing.Standard, Input{Text: in}, out)
+	if err != nil {
+		return 0, err
+	}
+	if most, err = factors(p, Request{}, most); err != nil {
+		return 0, err
+	}
+	return fees(p, most, 0, 0)
 }
 
 // output is the most tokens of output, all choices together. Rejected tokens of a prediction

@@ -136,8 +136,8 @@ func (a *App) engine(providers []config.Provider, o Options) aurea.Config {
 			ReasoningDefault: cfg.Budget.OutputCap.ReasoningDefault, ReasoningFloor: cfg.Budget.OutputCap.ReasoningFloor,
 		},
 		RefuseUnbounded: cfg.Budget.UnboundedInput == "refuse",
-		Retry:           retries, RetryRatio: cfg.Retry.Budget.Ratio, RetryBurst: float64(cfg.Retry.Budget.Burst),
-		Breaker: breaker.Config{
+		Retry:           &retries, RetryRatio: cfg.Retry.Budget.Ratio, RetryBurst: float64(cfg.Retry.Budget.Burst),
+		Breaker: &breaker.Config{
 			Threshold: cfg.Breaker.Threshold, FailureRatio: cfg.Breaker.FailureRatio, MinCalls: cfg.Breaker.MinCalls,
 			Window: cfg.Breaker.Window, Timeout: cfg.Breaker.Timeout, MaxTimeout: cfg.Breaker.MaxTimeout,
 		},
@@ -150,7 +150,7 @@ func (a *App) engine(providers []config.Provider, o Options) aurea.Config {
 func (a *App) Close(ctx context.Context) error {
 	var errs []error
 	if a.Orchestrator != nil {
-		a.Orchestrator.Close()
+		errs = append(errs, a.Orchestrator.Close())
 	}
 	if a.Tracker != nil {
 		errs = append(errs, a.Tracker.Close(ctx))

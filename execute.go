@@ -1,0 +1,206 @@
+package aurea
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/pricing"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/retry"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+// ModelCall describes a call of a model that the program makes itself, through whatever client it likes, for [Execute].
+type ModelCall struct {
+	// Model is the model's name, as the allow lists, the limits and the prices know it.
+	Model string
+	// Provider is who serves it. Default: where the router sends the model, else who sells it under that name.
+	Provider string
+	// InputTokens is how long the request is expected to be. A request that turns out longer is booked at what it cost.
+	InputTokens int64
+	// OutputCap is the output cap that the request carries, in tokens over all answers it asks for. Default: the most that the model writes, as far as
+	// that is known; else the call is refused with [CodePriceUnknown].
+	OutputCap int64
+	// Class decides who goes first when the provider's allowance is short.
+	Class ratelimit.Class
+	// MaxWait bounds each wait, for money and for the provider's allowance. Default: [Config.MaxWait]; below zero the wait is as long as ctx.
+	MaxWait time.Duration
+}
+
+// Execute runs fn as one call of the job: it holds the worst that the call can cost, waits for the provider's allowance, asks the circuit breaker, runs fn,
+// books the usage that fn returns, and runs fn again where its error says that trying again helps. Each attempt has a hold of its own.
+//
+// fn returns its result and what the provider counted. With a zero [Usage] the whole hold is booked, because the call was made and nobody knows what it
+// cost; Usage{Complete: true} says that it cost nothing. fn's context carries the hold, so that calls made inside it are known to belong to it, and ends
+// with ctx.
+//
+// An error of fn is judged by what is in it: an HTTP status ([HTTPError], or the error types of OpenAI's and Anthropic's own packages for Go) as the same status
+// from a provider; [NotSent], or a connection that was never made, as nothing sent; any other error as a call that may have been billed: what it
+// held stays on the account as unconfirmed, unless fn returned the usage with the error. [Permanent] errors are not repeated.
+//
+// Execute returns fn's own error where fn was run, and an *[Error] where Aurea refused the call; what fn returned with an error is returned too.
+// It is safe for concurrent use, and costs a few microseconds.
+func Execute[T any](ctx context.Context, job *Job, call ModelCall, fn func(context.Context) (T, Usage, error)) (T, error) {
+	e := &execution[T]{fn: fn}
+	err := job.o.execute(ctx, job, call, &e.function, e)
+	return e.result, err
+}
+
+// execution is a function on its way along the path of a call.
+type execution[T any] struct {
+	function
+	fn     func(context.Context) (T, Usage, error)
+	result T
+}
+
+func (e *execution[T]) run(ctx context.Context) (err error) {
+	e.result, e.usage, err = e.fn(ctx)
+	return err
+}
+
+// function is what of an execution does not depend on its result's type.
+type function struct {
+	walk  walk
+	held  holding
+	resp  Response
+	usage Usage
+	err   error // of the last attempt
+	one   target
+	few   [1]*target
+}
+
+type runner interface {
+	run(ctx context.Context) error
+}
+
+// execute walks the path with a function in the place of the exchange with a provider.
+func (o *Orchestrator) execute(ctx context.Context, job *Job, call ModelCall, f *function, run runner) error {
+	w := &f.walk
+	w.o, w.function, w.run, w.id = o, f, run, newCallID()
+	w.call = Call{Job: job, Class: call.Class, MaxWait: call.MaxWait, Waiting: ctx}
+	if call.MaxWait == 0 {
+		w.call.MaxWait = o.maxWait
+	}
+	w.request = usage.Request{Model: call.Model, OutputCap: call.OutputCap, HasCap: call.OutputCap > 0, BodyBytes: call.InputTokens}
+	if err := f.place(call); err != nil {
+		return w.refuse(err)
+	}
+	if err := f.bound(call); err != nil {
+		return w.refuse(err)
+	}
+	if _, err := w.attempts(ctx); err != nil && f.err == nil {
+		return err
+	}
+	return f.err
+}
+
+// place finds where the call counts and what its model costs.
+func (f *function) place(call ModelCall) error {
+	p := f.walk.o.places.of(call.Provider, call.Model)
+	if p.err != nil {
+		return p.err
+	}
+	price, err := f.walk.o.price(p.provider.Name(), call.Model, p.model)
+	if err != nil {
+		return err
+	}
+	f.one = target{
+		provider: p.provider, model: p.model, settings: p.settings, key: p.provider.keys.pick(), price: price, breaker: p.breaker, limits: f.walk.o.limits,
+	}
+	f.few[0] = &f.one
+	f.walk.targets = f.few[:]
+	return nil
+}
+
+// bound finds the most that the call can cost if it is as long as expected.
+func (f *function) bound(call ModelCall) (err error) {
+	t := &f.one
+	if call.InputTokens < 0 || call.OutputCap < 0 {
+		return &Error{Code: CodeInvalidRequest, Message: "a call cannot have fewer than no tokens", Hint: "set InputTokens and OutputCap to what the request has"}
+	}
+	t.tokens = call.InputTokens
+	if t.outputCap = call.OutputCap; t.outputCap == 0 {
+		t.outputCap = t.price.MaxOutput
+		if most := f.walk.o.maxOutput(t.settings); most > 0 {
+			t.outputCap = most
+		}
+	}
+	t.worst, err = usage.BoundTokens(t.price, call.InputTokens, t.outputCap)
+	if _, writes := t.price.Rates.Get(pricing.Output); err == nil && t.outputCap == 0 && writes && !t.price.Free {
+		err = errors.New("how much the model can write is not known")
+	}
+	if err != nil {
+		return &Error{Code: CodePriceUnknown, Message: t.model + ": " + err.Error(), Err: err, Hint: "give the call an OutputCap"}
+	}
+	t.kind = usage.BoundCount
+	return f.walk.raise(t)
+}
+
+// exchange runs the function in the place of a provider.
+func (f *function) exchange(ctx context.Context, hold *budget.Hold) *Response {
+	f.resp, f.usage, f.err = Response{}, Usage{}, nil
+	if err := hold.Sent(); err != nil {
+		f.err = storeFailed(err)
+		f.resp.Failure = retry.Failure{Err: err}
+		return &f.resp
+	}
+	held := &f.held
+	if held.hold != nil { // of an attempt before, and its context may still be in use
+		held = new(holding)
+	}
+	*held = holding{Context: ctx, o: f.walk.o, hold: hold}
+	f.err = f.walk.run.run(held)
+	if f.err == nil {
+		f.resp.Status = 200
+		return &f.resp
+	}
+	f.resp.Failure = failureOf(f.err)
+	f.resp.Status, f.resp.Header = f.resp.Failure.Status, f.resp.Failure.Header
+	return &f.resp
+}
+
+// bill books what the function says; see [Execute].
+func (f *function) bill(t *target, resp *Response) bill {
+	reported := f.usage != Usage{}
+	switch {
+	case reported:
+		return f.walk.priced(t, f.usage)
+	case resp.OK():
+		return bill{outcome: outcomeEstimated, cost: t.worst}
+	case !resp.Failure.Sent && resp.Status == 0:
+		return bill{outcome: outcomeUnsent}
+	case resp.Failure.Err != nil:
+		return bill{outcome: outcomeCut, doubt: t.worst}
+	default:
+		return bill{outcome: outcomeError}
+	}
+}
+
+// holding is the context of a function that is run as a call.
+type holding struct {
+	context.Context
+	o    *Orchestrator
+	hold *budget.Hold
+}
+
+type holdingKey struct{}
+
+// Value gives the calls made inside the function the hold they are enclosed by.
+func (h *holding) Value(key any) any {
+	if key == (holdingKey{}) {
+		return h
+	}
+	return h.Context.Value(key)
+}
+
+// enclosing returns the holds of the calls that cannot end before one made with ctx.
+func (o *Orchestrator) enclosing(ctx context.Context) (holds []*budget.Hold) {
+	for h, _ := ctx.Value(holdingKey{}).(*holding); h != nil; h, _ = h.Context.Value(holdingKey{}).(*holding) {
+		if h.o == o {
+			holds = append(holds, h.hold)
+		}
+	}
+	return holds
+}
