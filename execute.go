@@ -62,13 +62,14 @@ func (e *execution[T]) run(ctx context.Context) (err error) {
 
 // function is what of an execution does not depend on its result's type.
 type function struct {
-	walk  walk
-	held  holding
-	resp  Response
-	usage Usage
-	err   error // of the last attempt
-	one   target
-	few   [1]*target
+	walk   walk
+	held   holding
+	resp   Response
+	usage  Usage
+	err    error  // of the last attempt
+	answer Answer // likewise
+	one    target
+	few    [1]*target
 }
 
 type runner interface {

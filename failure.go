@@ -106,9 +106,11 @@ func text(v reflect.Value, name string) string {
 
 // judged corrects a verdict by what a function says of its own error.
 func (f *function) judged(ctx context.Context, v retry.Verdict) retry.Verdict {
+	if f.err == nil || ctx.Err() != nil {
+		return v
+	}
 	var stop *permanent
 	switch {
-	case f.err == nil || ctx.Err() != nil:
 	case f.usage != Usage{}: // an answer came, and the function did not like it
 		return retry.Verdict{Class: retry.Alive, Reason: "answered"}
 	case errors.As(f.err, &stop):

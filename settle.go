@@ -161,15 +161,21 @@ func (w *walk) retried() int {
 
 // keep remembers the attempt as the answer so far.
 func (w *walk) keep(t *target, resp *Response, b bill) {
-	a := &Answer{
+	var a *Answer
+	if w.function != nil {
+		a = &w.function.answer
+	} else {
+		a = new(Answer)
+	}
+	var spent, unconfirmed money.USD // by the attempts before
+	if w.last != nil {
+		spent, unconfirmed = w.last.TotalCost, w.last.TotalUnconfirmed
+	}
+	*a = Answer{
 		CallID: w.id, Status: resp.Status, Header: resp.Header, Body: resp.Body, RequestID: resp.RequestID,
 		Provider: t.provider.Name(), Model: t.model, Attempts: w.tried, Queued: w.queued,
-		Cost: b.cost, Unconfirmed: b.doubt, TotalCost: b.cost, TotalUnconfirmed: b.doubt,
+		Cost: b.cost, Unconfirmed: b.doubt, TotalCost: spent + b.cost, TotalUnconfirmed: unconfirmed + b.doubt,
 		Usage: b.usage, InjectedCap: t.injected,
-	}
-	if w.last != nil {
-		a.TotalCost += w.last.TotalCost
-		a.TotalUnconfirmed += w.last.TotalUnconfirmed
 	}
 	if err := resp.Failure.Err; err != nil {
 		a.Status, a.Err = 0, upstreamFailed(t, err)
@@ -251,6 +257,9 @@ func (w *walk) record(ctx context.Context, t *target, resp *Response, verdict re
 	level := slog.LevelInfo
 	if w.call.Item != nil {
 		level = slog.LevelDebug
+	}
+	if !w.o.log.Enabled(ctx, level) {
+		return
 	}
 	w.o.log.LogAttrs(ctx, level, "attempt",
 		slog.String("call_id", w.id), slog.Int("attempt", w.tried), slog.String("job", w.call.Job.ID),

@@ -82,6 +82,8 @@ const (
 var (
 	errFailure  = errors.New("failure")
 	errExcluded = errors.New("excluded")
+
+	outcomes = [...]error{Success: nil, Failure: errFailure, Excluded: errExcluded}
 )
 
 // Breaker is one circuit. It is safe for concurrent use.
@@ -137,6 +139,9 @@ func (b *Breaker) trips(c gobreaker.Counts) bool {
 func (b *Breaker) Open() (retryAfter time.Duration, open bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.shown == Closed {
+		return 0, false
+	}
 	now := time.Now()
 	if b.shown == Open && now.Before(b.openUntil) {
 		return b.openUntil.Sub(now), true
@@ -151,9 +156,12 @@ func (b *Breaker) Open() (retryAfter time.Duration, open bool) {
 func (b *Breaker) Allow() (done func(Outcome), err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
-	if wait, refused := b.refuses(now); refused {
-		return nil, &OpenError{Name: b.name, RetryAfter: wait}
+	var now time.Time
+	if b.shown != Closed || !b.closedAt.IsZero() {
+		now = time.Now()
+		if wait, refused := b.refuses(now); refused {
+			return nil, &OpenError{Name: b.name, RetryAfter: wait}
+		}
 	}
 	inner := b.inner
 	end, err := inner.Allow()
@@ -230,6 +238,10 @@ func (b *Breaker) done(inner *gobreaker.TwoStepCircuitBreaker[any], end func(err
 
 // end reports an outcome and follows the state machine's change.
 func (b *Breaker) end(inner *gobreaker.TwoStepCircuitBreaker[any], end func(error), o Outcome) {
+	if o != Failure && b.shown == Closed && inner == b.inner { // nothing but a failure opens a circuit
+		end(outcomes[o])
+		return
+	}
 	now := time.Now()
 	if o == Failure {
 		b.failed = now
@@ -238,14 +250,7 @@ func (b *Breaker) end(inner *gobreaker.TwoStepCircuitBreaker[any], end func(erro
 		return
 	}
 	before := inner.State()
-	switch o {
-	case Success:
-		end(nil)
-	case Failure:
-		end(errFailure)
-	default:
-		end(errExcluded)
-	}
+	end(outcomes[o])
 	// With an open time of one nanosecond an opened machine shows as half open at the next look.
 	after := inner.State()
 	switch {

@@ -18,7 +18,8 @@ type Failure struct {
 	Code, Type, Message string
 	// Delay is a wait that the body itself asks for, such as Gemini's RetryInfo.retryDelay; 0 for none.
 	Delay time.Duration
-	// Err is what went wrong below HTTP, or with a 2xx answer that is cut short or garbage; nil if a whole answer came.
+	// Err is what went wrong below HTTP, or with a 2xx answer that is cut short or garbage; nil if a whole answer came. An error event within a stream is an
+	// Err with a 2xx status, and with Code, Type and Message from the event.
 	Err error
 	// Sent says that something may have reached the provider; Delivered that a part of the answer has reached our caller.
 	Sent, Delivered bool
@@ -96,6 +97,9 @@ func Classify(f Failure) Verdict {
 func transport(f Failure) Verdict {
 	if errors.Is(f.Err, context.Canceled) {
 		return Verdict{Class: Cancelled, Reason: "cancelled"}
+	}
+	if f.Status >= 200 && f.Status < 300 && (f.Code != "" || f.Type != "" || f.Message != "") {
+		return streamEvent(f)
 	}
 	v := Verdict{Retry: !f.Delivered, Failover: !f.Sent && !f.Delivered, Class: ProviderFailure, Reason: "connection"}
 	switch {

@@ -187,14 +187,14 @@ func worst(p pricing.Price, r Request, tier string, in Input, out int64) (most m
 }
 
 func inBand(p pricing.Price, r Request, rates pricing.Rates, in Input, out int64) (total money.USD, err error) {
-	read := []pricing.Dimension{pricing.Input, pricing.CacheRead}
+	read := append(make([]pricing.Dimension, 0, 4), pricing.Input, pricing.CacheRead)
 	if r.CacheControl || r.API != Messages { // newer models of OpenAI's write unasked
 		read = append(read, pricing.CacheWrite)
 	}
 	if r.TTL1h {
 		read = append(read, pricing.CacheWrite1h)
 	}
-	write := []pricing.Dimension{pricing.Output, pricing.Reasoning, pricing.ImageOut}
+	write := append(make([]pricing.Dimension, 0, 4), pricing.Output, pricing.Reasoning, pricing.ImageOut)
 	if r.AudioOut {
 		write = append(write, pricing.AudioOut)
 	}
