@@ -16,10 +16,11 @@ import (
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, providertest.Subject{
-		New: func(base string, keys ...string) aurea.Provider {
-			return anthropic.New(anthropic.Config{Name: "anthropic", BaseURL: base, Keys: keys})
+		New: func(client *http.Client, base string, keys ...string) aurea.Provider {
+			return anthropic.New(anthropic.Config{Name: "anthropic", BaseURL: base, Keys: keys, Client: client})
 		},
 		API: usage.Messages, Path: "/v1/messages",
+		Streams:    []usage.API{usage.Messages},
 		Credential: func(r *http.Request) string { return r.Header.Get("X-Api-Key") },
 	})
 }

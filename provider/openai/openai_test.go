@@ -16,10 +16,11 @@ import (
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, providertest.Subject{
-		New: func(base string, keys ...string) aurea.Provider {
-			return openai.New(openai.Config{Name: "openai", BaseURL: base + "/v1", Keys: keys})
+		New: func(client *http.Client, base string, keys ...string) aurea.Provider {
+			return openai.New(openai.Config{Name: "openai", BaseURL: base + "/v1", Keys: keys, Client: client})
 		},
 		API: usage.Chat, Path: "/v1/chat/completions",
+		Streams:    []usage.API{usage.Chat, usage.Completions, usage.Responses},
 		Credential: func(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") },
 	})
 }

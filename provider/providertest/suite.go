@@ -2,9 +2,10 @@
 //
 //	func TestProvider(t *testing.T) {
 //		providertest.Run(t, providertest.Subject{
-//			New:  func(baseURL string, keys ...string) aurea.Provider { return myprovider.New(…) },
-//			API:  usage.Chat,
-//			Path: "/chat/completions",
+//			New:     func(client *http.Client, baseURL string, keys ...string) aurea.Provider { return myprovider.New(…) },
+//			API:     usage.Chat,
+//			Path:    "/chat/completions",
+//			Streams: []usage.API{usage.Chat},
 //		})
 //	}
 package providertest
@@ -31,11 +32,13 @@ import (
 
 // Subject is the provider under test.
 type Subject struct {
-	// New returns a provider for a server; a test closes nothing.
-	New func(baseURL string, keys ...string) aurea.Provider
+	// New returns a provider for a server; a test closes nothing. client, if not nil, is what it must send with.
+	New func(client *http.Client, baseURL string, keys ...string) aurea.Provider
 	// API is one that the provider serves, Path what it adds to the base URL for it.
 	API  usage.API
 	Path string
+	// Streams are the APIs whose answers it streams, each of which is put through the stream part of the suite.
+	Streams []usage.API
 	// Credential returns the key as the server sees it in a request.
 	Credential func(*http.Request) string
 }
@@ -54,13 +57,17 @@ func Run(t *testing.T, s Subject) {
 			test(t, s)
 		})
 	}
+	t.Run("Streams", func(t *testing.T) {
+		t.Parallel()
+		streams(t, s)
+	})
 }
 
 func (s Subject) serve(t *testing.T, h http.HandlerFunc, keys ...string) (aurea.Provider, *httptest.Server) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return s.New(server.URL, keys...), server
+	return s.New(nil, server.URL, keys...), server
 }
 
 func (s Subject) request() *aurea.Request {
@@ -298,7 +305,7 @@ func noSecrets(t *testing.T, s Subject) {
 	addr := l.Addr().String()
 	_ = l.Close()
 	for _, base := range []string{"http://" + addr, "https://" + addr, "http://user:" + key + "@" + addr, "http://host.invalid:1", "http://127.0.0.1:1/%zz" + key} {
-		got := s.New(base, key).Do(t.Context(), s.request())
+		got := s.New(nil, base, key).Do(t.Context(), s.request())
 		if got.Failure.Err == nil || strings.Contains(fmt.Sprintf("%+v %v", got.Failure, got.Failure.Err), key) {
 			t.Errorf("%s: no error, or one that shows the key", strings.ReplaceAll(base, key, "…"))
 		}
