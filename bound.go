@@ -42,7 +42,7 @@ func (w *walk) prepare(t *target) (err error) {
 	}
 	t.inputLen = req.BodyBytes - req.MediaBytes
 	t.outputCap = t.cap * max(req.Choices, 1)
-	if t.worst, t.kind, err = usage.Bound(t.price, req, t.cap); err != nil {
+	if t.worst, t.kind, err = usage.Bound(*t.price, req, t.cap); err != nil {
 		return &Error{
 			Code: CodePriceUnknown, Message: fmt.Sprintf("%s: %v", t.model, err), Err: err,
 			Hint: "set max_output for the model, or an output cap in the request",
@@ -64,17 +64,17 @@ func (w *walk) raise(t *target) (err error) {
 
 // capOutput finds the output cap in force, and puts one into a request that has none where the budget asks for it.
 func (w *walk) capOutput(t *target, req *usage.Request) (err error) {
-	price := t.price
 	if most := w.o.maxOutput(t.settings); most > 0 {
-		price.MaxOutput = most
+		own := *t.price
+		own.MaxOutput = most
+		t.price = &own
 	}
-	t.price = price
 	choice := usage.CapChoice{Batch: w.call.Item != nil}
 	if !choice.Batch && !req.HasCap {
 		choice.Free, choice.Calls = room(w.o.money.Glance(w.call.Job.path))
 	}
 	var inject bool
-	if t.cap, inject, err = w.o.caps.Choose(price, *req, choice); err != nil {
+	if t.cap, inject, err = w.o.caps.Choose(*t.price, *req, choice); err != nil {
 		return &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
 	}
 	if !inject {

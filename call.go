@@ -99,14 +99,13 @@ func (w *walk) lookAtBreaker(t *target) error {
 
 // hold sets the worst-case price of this attempt aside on every account of the job's path.
 func (w *walk) hold(t *target) (*budget.Hold, error) {
-	start := time.Now()
-	defer func() { w.queued += time.Since(start) }()
 	hold, err := w.o.money.Hold(w.call.Waiting, w.call.Job.path, budget.Ask{
 		Call: w.row(t), Amount: t.worst, MaxWait: w.call.MaxWait, Enclosing: w.o.enclosing(w.call.Waiting),
 	})
 	if err != nil {
 		return nil, holdRefused(w.call.Waiting, err)
 	}
+	w.queued += hold.Waited()
 	return hold, nil
 }
 

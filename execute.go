@@ -79,7 +79,7 @@ type runner interface {
 // execute walks the path with a function in the place of the exchange with a provider.
 func (o *Orchestrator) execute(ctx context.Context, job *Job, call ModelCall, f *function, run runner) error {
 	w := &f.walk
-	w.o, w.function, w.run, w.id = o, f, run, newCallID()
+	w.o, w.function, w.run, w.id, w.began = o, f, run, newCallID(), time.Now()
 	w.call = Call{Job: job, Class: call.Class, MaxWait: call.MaxWait, Waiting: ctx}
 	if call.MaxWait == 0 {
 		w.call.MaxWait = o.maxWait
@@ -103,7 +103,7 @@ func (f *function) place(call ModelCall) error {
 	if p.err != nil {
 		return p.err
 	}
-	price, err := f.walk.o.price(p.provider.Name(), call.Model, p.model)
+	price, err := f.walk.o.price(p.provider.Name(), call.Model, p.model, f.walk.began)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (f *function) bound(call ModelCall) (err error) {
 			t.outputCap = most
 		}
 	}
-	t.worst, err = usage.BoundTokens(t.price, call.InputTokens, t.outputCap)
+	t.worst, err = usage.BoundTokens(*t.price, call.InputTokens, t.outputCap)
 	if _, writes := t.price.Rates.Get(pricing.Output); err == nil && t.outputCap == 0 && writes && !t.price.Free {
 		err = errors.New("how much the model can write is not known")
 	}

@@ -11,10 +11,11 @@ const keyRest = 5 * time.Minute
 // keyring chooses among the API keys of one provider. A key that was answered 401, 403 or a spent quota is set aside, but only while the provider has
 // another usable one: the last key is always tried and its answer passed on. Safe for concurrent use.
 type keyring struct {
-	mu    sync.Mutex
-	ids   []string
-	aside []time.Time // until when
-	next  int
+	mu      sync.Mutex
+	ids     []string
+	aside   []time.Time // until when
+	next    int
+	resting bool // whether any key was ever set aside
 }
 
 func newKeyring(ids []string) *keyring {
@@ -32,9 +33,12 @@ func (k *keyring) pick() int {
 }
 
 func (k *keyring) pickLocked() int {
-	now := time.Now()
 	first := k.next
 	k.next = (k.next + 1) % len(k.ids)
+	if !k.resting {
+		return first
+	}
+	now := time.Now()
 	for i := range k.ids {
 		if key := (first + i) % len(k.ids); !k.aside[key].After(now) {
 			k.next = (key + 1) % len(k.ids)
@@ -51,7 +55,7 @@ func (k *keyring) setAside(key int) (other int, ok bool) {
 	now := time.Now()
 	for i := range k.ids {
 		if i != key && !k.aside[i].After(now) {
-			k.aside[key] = now.Add(keyRest)
+			k.aside[key], k.resting = now.Add(keyRest), true
 			return k.pickLocked(), true
 		}
 	}

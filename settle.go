@@ -61,7 +61,7 @@ func (w *walk) billAnswer(t *target, resp *Response) bill {
 
 // priced books what a usage costs.
 func (w *walk) priced(t *target, u usage.Usage) bill {
-	price := t.price
+	price := *t.price
 	if snapshot, ok := w.o.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
 		price = snapshot
 	}
@@ -197,7 +197,7 @@ func (w *walk) row(t *target) store.Call {
 	c := store.Call{
 		ID: w.id, Attempt: w.numbered + w.tried + 1, Job: w.call.Job.ID, Provider: t.provider.Name(), Model: w.request.Model, Upstream: t.model,
 		API: string(w.call.API), Bound: t.worst, BoundKind: t.kind, PriceHash: t.price.Hash, PriceFrom: t.price.Origin,
-		Started: time.Now(),
+		Started: w.began,
 	}
 	if w.call.Item != nil {
 		c.Item = w.call.Item.Seq

@@ -89,6 +89,7 @@ type walk struct {
 	tried    int       // attempts sent by this walk
 	numbered int       // what the numbers of its attempts start after
 	queued   time.Duration
+	began    time.Time // when it entered
 	started  time.Time // of the attempt
 	last     *Answer
 	// A function given to [Execute] takes the place of the exchange with a provider.
@@ -102,7 +103,7 @@ type target struct {
 	model     string // upstream name
 	settings  string // the models entry that matched
 	key       int
-	price     pricing.Price
+	price     *pricing.Price // shared: not to be changed
 	body      []byte
 	injected  int64 // output cap put in, 0 if none
 	cap       int64 // output cap in force per choice
@@ -119,7 +120,7 @@ func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
 	if call.Waiting == nil {
 		call.Waiting = ctx
 	}
-	w := &walk{o: o, call: call}
+	w := &walk{o: o, call: call, began: time.Now()}
 	if call.Item == nil || call.Job.ID == "" {
 		w.id = newCallID()
 		return w
@@ -187,7 +188,7 @@ func (w *walk) newTarget(provider, model, settings string) (*target, error) {
 	if why := w.o.unusable[provider]; why != "" {
 		return nil, &Error{Code: CodeUnauthorized, Message: fmt.Sprintf("provider %q cannot be used: %s", provider, why)}
 	}
-	price, err := w.o.price(provider, w.request.Model, model)
+	price, err := w.o.price(provider, w.request.Model, model, w.began)
 	if err != nil {
 		return nil, err
 	}
@@ -198,10 +199,10 @@ func (w *walk) newTarget(provider, model, settings string) (*target, error) {
 }
 
 // price looks a model up by its upstream name, and by the requested name where the operator priced that.
-func (o *Orchestrator) price(provider, requested, upstream string) (pricing.Price, error) {
-	price, err := o.prices.Lookup(provider, upstream, time.Now())
+func (o *Orchestrator) price(provider, requested, upstream string, at time.Time) (*pricing.Price, error) {
+	price, err := o.prices.Row(provider, upstream, at)
 	if err != nil && requested != upstream {
-		if p, e := o.prices.Lookup(provider, requested, time.Now()); e == nil && p.Origin == pricing.OriginOverride {
+		if p, e := o.prices.Row(provider, requested, at); e == nil && p.Origin == pricing.OriginOverride {
 			return p, nil
 		}
 	}

@@ -45,12 +45,12 @@ type Hold struct {
 	t      *Tracker
 	run    *run
 	leases []*lease
-	call   store.Call
 	amount money.USD
 	id     uint64 // in the run's journal
 
+	waited      time.Duration
 	sent, ended atomic.Bool
-	ending      Ending
+	ending      Ending // its entry's call is what was asked for, until the end, under Tracker.mu, puts the row in its place
 
 	// Guarded by Tracker.mu.
 	prev, next *Hold // in run.holds
@@ -59,6 +59,9 @@ type Hold struct {
 
 // Amount returns what is held.
 func (h *Hold) Amount() money.USD { return h.amount }
+
+// Waited returns how long the hold waited for money.
+func (h *Hold) Waited() time.Duration { return h.waited }
 
 // Ending is a hold's end on its way to the store.
 type Ending struct {
@@ -126,8 +129,9 @@ func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
 		a.Call.ID = rand.Text()
 	}
 	started := time.Now()
-	h := &Hold{t: t, call: a.Call, amount: a.Amount}
-	h.call.Bound = a.Amount
+	h := &Hold{t: t, amount: a.Amount}
+	h.ending.entry.Call = a.Call
+	h.asked().Bound = a.Amount
 	var seq int64
 	for {
 		t.mu.Lock()
@@ -143,7 +147,7 @@ func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
 			continue
 		}
 		leases := p.bind()
-		h.call.Path = p.ids
+		h.asked().Path = p.ids
 		if leases != nil && t.inContact(started) && ready(leases, a) {
 			t.take(h, leases, started)
 			t.mu.Unlock()
@@ -155,6 +159,7 @@ func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
 			if err != nil {
 				return nil, err
 			}
+			h.waited = time.Since(started)
 			return h, nil
 		}
 		seq = w.seq
@@ -167,14 +172,15 @@ func (t *Tracker) Record(ctx context.Context, p *Path, call store.Call, c *store
 	if call.ID == "" {
 		call.ID = rand.Text()
 	}
-	h := &Hold{t: t, call: call}
+	h := &Hold{t: t}
+	h.ending.entry.Call = call
 	for {
 		t.mu.Lock()
 		if t.closing {
 			t.mu.Unlock()
 			return nil, ErrClosed
 		}
-		h.call.Path = p.ids
+		h.asked().Path = p.ids
 		if leases := p.bind(); leases != nil {
 			t.take(h, leases, time.Now())
 			t.mu.Unlock()
@@ -246,6 +252,10 @@ func (h *Hold) drop() {
 func (h *Hold) Sent() error {
 	h.t.mu.Lock()
 	fenced, ok := h.run.fenced, h.t.inContact(time.Now())
+	var open store.OpenHold
+	if h.run.journal != nil && !h.sent.Load() {
+		open = h.open()
+	}
 	h.t.mu.Unlock()
 	if fenced || !ok {
 		return fmt.Errorf("budget: hold is too old to be sent: %w", ErrUnavailable)
@@ -259,14 +269,18 @@ func (h *Hold) Sent() error {
 	if h.sent.Load() {
 		return nil
 	}
-	if err := run.journal.sent(h.id, h.open()); err != nil {
+	if err := run.journal.sent(h.id, open); err != nil {
 		return fmt.Errorf("%w: %w", ErrJournal, err)
 	}
 	h.sent.Store(true)
 	return nil
 }
 
-func (h *Hold) open() store.OpenHold { return store.OpenHold{Call: h.call, Amount: h.amount} }
+// open is the hold as a journal and a post-mortem name it. Under Tracker.mu.
+func (h *Hold) open() store.OpenHold { return store.OpenHold{Call: *h.asked(), Amount: h.amount} }
+
+// asked is the call that the hold was asked for; after the end it is the row.
+func (h *Hold) asked() *store.Call { return &h.ending.entry.Call }
 
 // Release gives the money back and records nothing: the request was never written, or there is proof that it will not be billed.
 func (h *Hold) Release() {
@@ -284,7 +298,7 @@ func (h *Hold) Release() {
 	if h.sent.Load() && run.fenced {
 		// A late settlement may have named this hold as on the wire; a row that costs nothing ends the doubt that it became.
 		g := &h.ending
-		g.entry = store.Entry{Call: h.row(End{Call: store.Call{Outcome: "unsent"}}, t.o.Now())}
+		g.entry = store.Entry{Call: h.row(End{Call: store.Call{Outcome: "unsent"}})}
 		g.leases, g.run, g.id = h.leases, run, h.id
 		h.drop()
 		run.pending = append(run.pending, g)
@@ -319,21 +333,21 @@ func (h *Hold) End(e End) *Ending {
 	t, run, now := h.t, h.run, time.Now()
 	if e.Cost < 0 || e.Doubt < 0 || e.Cost > maxAmount || e.Doubt > maxAmount {
 		t.o.Logger.Error("budget: impossible cost; the whole hold is booked as unconfirmed",
-			"call", h.call.ID, "attempt", h.call.Attempt, "cost", e.Cost, "doubt", e.Doubt)
+			"call", h.asked().ID, "attempt", h.asked().Attempt, "cost", e.Cost, "doubt", e.Doubt)
 		e.Cost, e.Doubt = 0, h.amount
 	}
 	g := &h.ending
-	g.entry = store.Entry{Call: h.row(e, t.o.Now()), Completion: e.Completion}
-	g.leases, g.run, g.id = h.leases, run, h.id
-	g.excess = max(0, e.Cost+e.Doubt-h.amount)
+	entry := store.Entry{Call: h.row(e), Completion: e.Completion}
 
 	run.gate.RLock()
 	lost := false
-	if err := run.journal.ended(h.id, g.entry); err != nil {
+	if err := run.journal.ended(h.id, entry); err != nil {
 		lost = true
 		t.o.Logger.Warn("budget: journal: end not written; flushing at once", "error", err)
 	}
 	t.mu.Lock()
+	g.entry, g.leases, g.run, g.id = entry, h.leases, run, h.id
+	g.excess = max(0, e.Cost+e.Doubt-h.amount)
 	h.drop()
 	urgent := lost || e.Completion != nil || run.fenced || t.closing
 	for _, l := range h.leases {
@@ -368,31 +382,31 @@ func (h *Hold) End(e End) *Ending {
 }
 
 // row completes the call row of an end.
-func (h *Hold) row(e End, now time.Time) store.Call {
-	c := e.Call
-	c.ID, c.Attempt, c.Job, c.Item = h.call.ID, h.call.Attempt, h.call.Job, h.call.Item
-	c.Path, c.Bound, c.Cost, c.Doubt = h.call.Path, h.amount, e.Cost, e.Doubt
-	for _, f := range []struct{ to, from *string }{
-		{&c.Provider, &h.call.Provider},
-		{&c.Model, &h.call.Model},
-		{&c.Upstream, &h.call.Upstream},
-		{&c.API, &h.call.API},
-		{&c.BoundKind, &h.call.BoundKind},
-		{&c.PriceHash, &h.call.PriceHash},
-		{&c.PriceFrom, &h.call.PriceFrom},
+func (h *Hold) row(e End) store.Call {
+	c, asked := e.Call, h.asked()
+	c.ID, c.Attempt, c.Job, c.Item = asked.ID, asked.Attempt, asked.Job, asked.Item
+	c.Path, c.Bound, c.Cost, c.Doubt = asked.Path, h.amount, e.Cost, e.Doubt
+	for _, f := range [...]struct{ to, from *string }{
+		{&c.Provider, &asked.Provider},
+		{&c.Model, &asked.Model},
+		{&c.Upstream, &asked.Upstream},
+		{&c.API, &asked.API},
+		{&c.BoundKind, &asked.BoundKind},
+		{&c.PriceHash, &asked.PriceHash},
+		{&c.PriceFrom, &asked.PriceFrom},
 	} {
 		if *f.to == "" {
 			*f.to = *f.from
 		}
 	}
 	if c.Started.IsZero() {
-		c.Started = h.call.Started
-	}
-	if c.Started.IsZero() {
-		c.Started = now
+		c.Started = asked.Started
 	}
 	if c.Ended.IsZero() {
-		c.Ended = now
+		c.Ended = h.t.o.Now()
+	}
+	if c.Started.IsZero() {
+		c.Started = c.Ended
 	}
 	return c
 }

@@ -84,7 +84,7 @@ func (w *world) check(ctx context.Context) error {
 		var bill money.Sum
 		for _, k := range w.calls {
 			switch {
-			case !slices.Contains(k.hold.call.Path, c.ID):
+			case !slices.Contains(k.hold.asked().Path, c.ID):
 			case k.ended:
 				bill = bill.Add(k.cost).Add(k.doubt)
 			case k.sent:
@@ -108,7 +108,7 @@ func (w *world) settled(ctx context.Context) error {
 		var spent, doubt money.Sum
 		for _, k := range w.calls {
 			switch {
-			case !slices.Contains(k.hold.call.Path, c.ID):
+			case !slices.Contains(k.hold.asked().Path, c.ID):
 			case k.ended:
 				spent, doubt = spent.Add(k.cost), doubt.Add(k.doubt)
 			case k.sent:

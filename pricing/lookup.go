@@ -22,6 +22,15 @@ const (
 //
 // Lookup is safe for concurrent use, and quick for names that it has met before.
 func (t *Table) Lookup(provider, model string, at time.Time) (Price, error) {
+	p, err := t.Row(provider, model, at)
+	if err != nil {
+		return Price{}, err
+	}
+	return *p, nil
+}
+
+// Row is [Table.Lookup] without the copy: the price is shared and must not be changed.
+func (t *Table) Row(provider, model string, at time.Time) (*Price, error) {
 	return t.memo.lookup(provider, model, at, t.lookup)
 }
 

@@ -12,7 +12,7 @@ type memo struct {
 	changes []time.Time // when any price begins, in order
 
 	mu    sync.RWMutex
-	found map[question]Price
+	found map[question]*Price
 }
 
 type question struct {
@@ -24,7 +24,7 @@ type question struct {
 const mostRemembered = 4096
 
 func newMemo(layers ...layer) *memo {
-	m := &memo{found: make(map[question]Price)}
+	m := &memo{found: make(map[question]*Price)}
 	for _, l := range layers {
 		for _, rows := range l {
 			for _, r := range rows {
@@ -40,9 +40,10 @@ func newMemo(layers ...layer) *memo {
 }
 
 // lookup returns what find returns, asking it once per stretch of time.
-func (m *memo) lookup(provider, model string, at time.Time, find func(provider, model string, at time.Time) (Price, error)) (Price, error) {
+func (m *memo) lookup(provider, model string, at time.Time, find func(provider, model string, at time.Time) (Price, error)) (*Price, error) {
 	if m == nil {
-		return find(provider, model, at)
+		p, err := find(provider, model, at)
+		return &p, err
 	}
 	stretch, _ := slices.BinarySearchFunc(m.changes, at, func(change, at time.Time) int {
 		if change.After(at) {
@@ -57,10 +58,11 @@ func (m *memo) lookup(provider, model string, at time.Time, find func(provider, 
 	if ok {
 		return p, nil
 	}
-	p, err := find(provider, model, at)
+	row, err := find(provider, model, at)
 	if err != nil {
-		return p, err
+		return nil, err
 	}
+	p = &row
 	p.plain, p.plainOf = p.For(Standard, 0), p.Rates
 	m.mu.Lock()
 	defer m.mu.Unlock()
