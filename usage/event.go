@@ -42,8 +42,11 @@ func (ev *event) reset(api API, e wire.Event) {
 
 // stops reports whether the event is the end of a stream of choices.
 func (ev *event) stops() bool {
-	return ev.word == "[DONE]" && (ev.api == Chat || ev.api == Completions)
+	return ev.word == "[DONE]" && ev.plain()
 }
+
+// plain says that the stream is one of choices.
+func (ev *event) plain() bool { return ev.api == Chat || ev.api == Completions }
 
 // whole reads the event and reports whether it is a whole JSON object.
 func (ev *event) whole() bool {
@@ -56,6 +59,9 @@ func (ev *event) whole() bool {
 		if ev.problem == nil {
 			ev.problem = fields{}
 		}
+	case ev.problem == nil && ev.top["type"] == textMark+"error":
+		ev.problem = ev.top
+		delete(ev.problem, "type")
 	case ev.kind == thought:
 		ev.pieces, ev.hidden = 0, true // mostly a summary, which is shorter or longer than what it sums up
 	}
@@ -70,8 +76,11 @@ func (ev *event) part(name string) error {
 		if kind != '"' {
 			return ev.dec.SkipValue()
 		}
+		if name == "type" && ev.plain() {
+			return ev.readTop(name) // choices have no types; an error among them has
+		}
 		v, err := ev.dec.ReadValue()
-		if t := typeOf(unquoted(v)); name == "type" || t == "error" {
+		if t := typeOf(unquoted(v)); ev.kind != "error" && (name == "type" || t == "error") {
 			ev.kind = t
 		}
 		return err
@@ -87,7 +96,7 @@ func (ev *event) part(name string) error {
 			return eachName(ev.dec, ev.responsePart)
 		}
 	case "choices":
-		if ev.api == Chat || ev.api == Completions {
+		if ev.plain() {
 			return eachElement(ev.dec, ev.readChoice)
 		}
 	case "delta":

@@ -71,3 +71,24 @@ func asksForUsage(options []byte) (bool, error) {
 	})
 	return asked, err
 }
+
+// OnlyUsage reports whether the data of an event of chat completions or completions is the chunk that [IncludeUsage] asks for: counts, and no choices. Errors are not.
+func OnlyUsage(data []byte) bool {
+	dec := lenient(data)
+	counts, more := false, false
+	err := eachName(dec, func(name string) error {
+		switch kind := dec.PeekKind(); name {
+		case "usage":
+			counts = kind == '{'
+		case "error":
+			more = more || kind != 'n'
+		case "choices":
+			return eachElement(dec, func() error {
+				more = true
+				return dec.SkipValue()
+			})
+		}
+		return dec.SkipValue()
+	})
+	return err == nil && counts && !more
+}

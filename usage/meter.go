@@ -22,6 +22,7 @@ type Meter struct {
 
 	choices   []choice
 	done      bool // the stream's own last event has come
+	closing   bool // what is read now lacks its blank line
 	begun     bool
 	truncated bool
 	hidden    bool
@@ -49,7 +50,12 @@ func NewMeter(api API) *Meter {
 func (m *Meter) Write(p []byte) (int, error) { return m.split.Write(p) }
 
 // Close says that the stream has ended, whole or cut: an event that lacks its blank line is read now. It never fails.
-func (m *Meter) Close() error { return m.split.Close() }
+func (m *Meter) Close() error {
+	m.closing = true
+	err := m.split.Close()
+	m.closing = false
+	return err
+}
 
 // Begun reports whether the stream began with something else than an error event. Comments and pings are no beginning.
 func (m *Meter) Begun() bool { return m.begun }
@@ -150,7 +156,7 @@ func (m *Meter) read(e wire.Event) {
 		return
 	case !ev.whole():
 		if string(e.Name) != "error" {
-			m.begun = m.begun || m.failed == nil
+			m.begun = m.begun || m.failed == nil && !m.closing // half an event is no beginning
 			return
 		}
 		ev.answer = answer{}

@@ -156,7 +156,7 @@ func (s *Splitter) field(line []byte) {
 	}
 	switch string(name) {
 	case "data":
-		if len(s.data)+len(value)+1 > s.limit()+1 {
+		if len(s.data)+len(value) > s.limit() {
 			s.long = true
 			s.data = s.data[:0]
 		}
