@@ -7,11 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/provider/openai"
 	"github.com/andres20980/aurea-orchestrator/provider/providertest"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
