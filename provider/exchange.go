@@ -34,7 +34,10 @@ func (p *HTTP) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
 	}
 	resp, err := p.client.Do(httpReq)
 	if err != nil {
-		return &aurea.Response{Failure: retry.Failure{Err: p.ended(ctx, silence, sent.cause(err)), Sent: sent.Load()}}
+		if refused := sent.refused.Load(); refused != nil {
+			return &aurea.Response{Failure: retry.Failure{Err: p.clean(ctx, *refused), Sent: sent.Load()}}
+		}
+		return &aurea.Response{Failure: retry.Failure{Err: p.ended(ctx, silence, err), Sent: sent.Load()}}
 	}
 	defer resp.Body.Close()
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}
@@ -73,13 +76,6 @@ var errGarbage = errors.New("the provider answered something that is not JSON")
 type sending struct {
 	atomic.Bool
 	refused atomic.Pointer[error] // OnSend's
-}
-
-func (s *sending) cause(err error) error {
-	if refused := s.refused.Load(); refused != nil {
-		return *refused
-	}
-	return err
 }
 
 func (p *HTTP) request(ctx context.Context, req *aurea.Request) (*http.Request, *sending, error) {

@@ -49,6 +49,7 @@ type flow struct {
 func (p *HTTP) stream(ctx context.Context, silence *watch, req *aurea.Request, from io.Reader, out *aurea.Response) {
 	f := &flow{sink: req.Sink, out: out}
 	out.Meter = usage.NewMeter(req.API)
+	out.Meter.Asked(req.Body)
 	buf := chunks.Get().(*[32 << 10]byte)
 	defer chunks.Put(buf)
 	err := f.copy(silence, from, buf[:])
@@ -95,7 +96,7 @@ func (f *flow) copy(silence *watch, from io.Reader, buf []byte) error {
 				return nil
 			}
 			if meter.Ended() {
-				silence.shorten(endGrace)
+				silence.near(endGrace)
 			}
 		}
 		switch {

@@ -16,6 +16,8 @@ type watch struct {
 	first  *time.Timer // nil once a byte has come
 	idle   *time.Timer // made when it is first needed
 	bound  time.Duration
+	ending bool      // bound is what all waits may take together
+	since  time.Time // when the wait began, if ending
 }
 
 // newWatch begins the wait for the first byte. The context it returns ends with the watch.
@@ -34,10 +36,16 @@ func (w *watch) came() {
 	if w.idle != nil {
 		w.idle.Stop()
 	}
+	if w.ending {
+		w.bound = max(w.bound-time.Since(w.since), 1)
+	}
 }
 
 // wait begins the wait for the next bytes, unless the first have not come.
 func (w *watch) wait() {
+	if w.ending {
+		w.since = time.Now()
+	}
 	switch {
 	case w.first != nil || w.bound <= 0:
 	case w.idle == nil:
@@ -55,11 +63,16 @@ func (w *watch) pause() {
 	}
 }
 
-// shorten bounds each next wait by d.
-func (w *watch) shorten(d time.Duration) {
+// near says that the stream has said its end: from now on all waits together may take d.
+func (w *watch) near(d time.Duration) {
+	if w.ending {
+		return
+	}
+	w.ending = true
 	if w.bound <= 0 || d < w.bound {
 		w.bound = d
 	}
+	w.since = time.Now()
 }
 
 // end stops the timers and ends the context.

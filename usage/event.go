@@ -22,6 +22,8 @@ type event struct {
 	top       fields // code, message and type, which are an error if the event is one
 	choices   []choice
 	pieces    int64 // of visible output
+	more      bool  // output that is no such piece, as thought that is shown
+	text      int64 // bytes of its text, as JSON has it
 	truncated bool
 	hidden    bool
 }
@@ -207,8 +209,12 @@ func (ev *event) readChoice() error {
 				switch inner {
 				case "content", "refusal", "tool_calls", "function_call", "audio":
 					return ev.nonEmpty(&visible)
+				case "role":
+					return ev.dec.SkipValue()
 				}
-				return ev.dec.SkipValue()
+				v, err := ev.dec.ReadValue()
+				ev.more = ev.more || len(v) > 2 && v.Kind() != 'n' // thought, under the names that providers give it
+				return err
 			})
 		case "error":
 			return ev.readProblem()
@@ -228,6 +234,7 @@ func (ev *event) nonEmpty(visible *bool) error {
 	case '"':
 		v, err := ev.dec.ReadValue()
 		*visible = *visible || len(v) > 2
+		ev.text += int64(max(len(v)-2, 0))
 		return err
 	case '[':
 		return eachElement(ev.dec, func() error {
@@ -254,6 +261,7 @@ func (ev *event) readDelta() error {
 		v, err := ev.dec.ReadValue()
 		if len(v) > 2 {
 			ev.pieces++ // unless the event turns out to be thought
+			ev.text += int64(len(v) - 2)
 		}
 		return err
 	}

@@ -23,10 +23,12 @@ type Meter struct {
 	choices   []choice
 	done      bool // the stream's own last event has come
 	closing   bool // what is read now lacks its blank line
+	echo      bool // text may be the prompt
 	begun     bool
 	truncated bool
 	hidden    bool
 	pieces    int64
+	text      int64
 	failed    *StreamError
 }
 
@@ -46,6 +48,20 @@ func NewMeter(api API) *Meter {
 	return m
 }
 
+// Asked tells the meter of the request whose answer it reads, before the first byte: completions that repeat their prompt ("echo") show text that is not output.
+func (m *Meter) Asked(body []byte) {
+	if m.api != Completions {
+		return
+	}
+	dec := lenient(body)
+	_ = eachName(dec, func(name string) error {
+		if name == "echo" {
+			m.echo = dec.PeekKind() == 't'
+		}
+		return dec.SkipValue()
+	})
+}
+
 // Write takes the next bytes. It never fails.
 func (m *Meter) Write(p []byte) (int, error) { return m.split.Write(p) }
 
@@ -61,7 +77,7 @@ func (m *Meter) Close() error {
 func (m *Meter) Begun() bool { return m.begun }
 
 // Ended reports whether the stream has said its own end: message_stop for messages; response.completed, response.incomplete or response.failed for
-// responses; for chat completions and completions [DONE], or a finish_reason for every choice with usage not before the last of them.
+// responses; for chat completions and completions [DONE], or a finish_reason for every choice together with usage that is not older than their text.
 func (m *Meter) Ended() bool {
 	if m.done || !m.plain() {
 		return m.done
@@ -119,6 +135,9 @@ func (m *Meter) Seen() Seen {
 	return s
 }
 
+// TextBytes returns how long the visible text is by now, as JSON writes it: never less than its tokens.
+func (m *Meter) TextBytes() int64 { return m.text }
+
 // withOutput returns counts in which none of output are missing.
 func withOutput(f fields) fields {
 	if f == nil {
@@ -168,8 +187,12 @@ func (m *Meter) read(e wire.Event) {
 	m.begun = m.begun || m.failed == nil && ev.kind != "ping"
 	m.truncated = m.truncated || ev.truncated
 	m.hidden = m.hidden || ev.hidden
-	if ev.pieces > 0 {
+	if m.echo {
+		ev.pieces = 0
+	}
+	if ev.more || ev.pieces > 0 {
 		m.pieces += ev.pieces
+		m.text += ev.text
 		m.final = false
 	}
 	for _, c := range ev.choices {
@@ -178,18 +201,16 @@ func (m *Meter) read(e wire.Event) {
 	m.merge(ev)
 }
 
-// note keeps what is new of a choice. A choice that begins, or ends, asks for later usage than there is.
+// note keeps what is new of a choice.
 func (m *Meter) note(c choice) {
 	for i := range m.choices {
 		if known := &m.choices[i]; known.index == c.index {
-			if c.finished && !known.finished {
-				known.finished, m.final = true, false
-			}
+			known.finished = known.finished || c.finished
 			return
 		}
 	}
 	if len(m.choices) < maxChoices {
-		m.choices, m.final = append(m.choices, c), false
+		m.choices = append(m.choices, c)
 	}
 }
 

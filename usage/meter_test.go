@@ -96,6 +96,15 @@ func TestMeter(t *testing.T) {
 			usage.Usage{Input: 15, CacheRead: 4, Output: 10, Model: "gpt-4o-2024-08-06", Complete: true},
 		},
 		{
+			"usage before the finish", usage.Chat,
+			lines(chatHi, chatUsage, chatStop), usage.Usage{Input: 15, CacheRead: 4, Output: 10, Model: "gpt-4o-2024-08-06", Complete: true},
+		},
+		{
+			"two choices", usage.Chat,
+			lines(chatHi, strings.ReplaceAll(chatHi, `"index":0`, `"index":1`), chatStop, strings.ReplaceAll(chatStop, `"index":0`, `"index":1`), chatUsage),
+			usage.Usage{Input: 15, CacheRead: 4, Output: 10, Model: "gpt-4o-2024-08-06", Complete: true},
+		},
+		{
 			"xAI counts thought outside the completion", usage.Chat,
 			lines(chatHi, `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135,"completion_tokens_details":{"reasoning_tokens":94}}}`, "[DONE]"),
 			usage.Usage{Input: 32, Output: 103, Reasoning: 94, Model: "gpt-4o-2024-08-06", Complete: true},
@@ -211,6 +220,7 @@ func TestMeterWithoutUsage(t *testing.T) {
 		"messages cut before the stop":             metered(usage.Messages, typed(startEvent, textEvent, `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}`)),
 		"messages that end with the start's":       metered(usage.Messages, typed(startEvent, textEvent, stopEvent)),
 		"chat with usage older than its text":      metered(usage.Chat, lines(`{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":5,"completion_tokens":0}}`, chatHi, chatStop, "[DONE]")),
+		"chat with usage older than its thought":   metered(usage.Chat, lines(`{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":0}}`, `{"choices":[{"index":0,"delta":{"reasoning_content":"a"}}]}`, chatStop, "[DONE]")),
 		"chat with cumulative usage cut":           metered(usage.Chat, lines(`{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}`)),
 		"two choices, one finished, usage in it":   metered(usage.Chat, lines(chatHi, `{"choices":[{"index":1,"delta":{"content":"a"}}]}`, `{"choices":[{"index":0,"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":1}}`)),
 		"responses with usage only at their start": metered(usage.Responses, typed(`{"type":"response.created","response":{"usage":{"input_tokens":1,"output_tokens":0}}}`, `{"type":"response.completed","response":{}}`)),

@@ -150,6 +150,19 @@ func TestMeterFailed(t *testing.T) {
 	}
 }
 
+// A prompt that is repeated is not output.
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int64{`{"echo":true}`: 0, `{"echo":false}`: 1, `{}`: 1, `{"x":{"echo":true}}`: 1} {
+		m := usage.NewMeter(usage.Completions)
+		m.Asked([]byte(body))
+		_, _ = io.WriteString(m, lines(`{"choices":[{"index":0,"text":"the prompt"}]}`))
+		if got := m.Seen().Usage.Output; got != want {
+			t.Errorf("%s: %d tokens seen", body, got)
+		}
+	}
+}
+
 func TestMeterTruncated(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
