@@ -16,8 +16,10 @@ func TestIncludeUsage(t *testing.T) {
 		{"not asked", usage.Chat, `{"model":"m", "stream":true}`, `{"model":"m", "stream":true,"stream_options":{"include_usage":true}}`},
 		{"completions", usage.Completions, `{"stream" : true}`, `{"stream" : true,"stream_options":{"include_usage":true}}`},
 		{"null", usage.Chat, `{"stream_options":null,"stream":true}`, `{"stream_options":{"include_usage":true},"stream":true}`},
-		{"other options stay", usage.Chat, `{"stream_options": { "include_obfuscation" : false } ,"stream":true}`,
-			`{"stream_options": { "include_obfuscation" : false ,"include_usage":true} ,"stream":true}`},
+		{
+			"other options stay", usage.Chat, `{"stream_options": { "include_obfuscation" : false } ,"stream":true}`,
+			`{"stream_options": { "include_obfuscation" : false ,"include_usage":true} ,"stream":true}`,
+		},
 		{"said no", usage.Chat, `{"stream":true,"stream_options":{"include_usage": false}}`, `{"stream":true,"stream_options":{"include_usage": true}}`},
 		{"said nothing", usage.Chat, `{"stream":true,"stream_options":{"include_usage":null}}`, `{"stream":true,"stream_options":{"include_usage":true}}`},
 		{"asked", usage.Chat, `{"stream":true,"stream_options":{"include_usage":true}}`, ""},
@@ -54,9 +56,9 @@ func TestOnlyUsage(t *testing.T) {
 		`{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}`: false,
 		`{"choices":[],"usage":null,"prompt_filter_results":[]}`:                                  false,
 		`{"choices":[],"usage":{},"error":{"message":"m"}}`:                                       false,
-		`{"choices":[],"usage":{`: false,
-		`[DONE]`:                  false,
-		``:                        false,
+		`{"choices":[],"usage":{`:                                                                 false,
+		`[DONE]`:                                                                                  false,
+		``:                                                                                        false,
 	} {
 		if got := usage.OnlyUsage([]byte(data)); got != want {
 			t.Errorf("%s: %t", data, got)

@@ -97,7 +97,8 @@ func TestMeter(t *testing.T) {
 		},
 		{
 			"usage before the finish", usage.Chat,
-			lines(chatHi, chatUsage, chatStop), usage.Usage{Input: 15, CacheRead: 4, Output: 10, Model: "gpt-4o-2024-08-06", Complete: true},
+			lines(chatHi, chatUsage, chatStop),
+			usage.Usage{Input: 15, CacheRead: 4, Output: 10, Model: "gpt-4o-2024-08-06", Complete: true},
 		},
 		{
 			"two choices", usage.Chat,
