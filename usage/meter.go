@@ -32,15 +32,6 @@ type Meter struct {
 	failed    *StreamError
 }
 
-// choice is one of the answers in a stream of choices.
-type choice struct {
-	index    int64
-	finished bool
-}
-
-// maxChoices is how many choices are told apart; no provider gives more.
-const maxChoices = 1024
-
 // NewMeter returns a meter for a streamed answer of the API. Embeddings do not stream: their meter finds nothing.
 func NewMeter(api API) *Meter {
 	m := &Meter{api: api}

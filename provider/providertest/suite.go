@@ -298,7 +298,7 @@ func answersAtOnce(t *testing.T, s Subject) {
 // noSecrets: no error text has the key, or the password of the address.
 func noSecrets(t *testing.T, s Subject) {
 	key := rand.Text()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

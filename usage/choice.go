@@ -1,0 +1,87 @@
+package usage
+
+import "strconv"
+
+// choice is one of the answers in a stream of choices.
+type choice struct {
+	index    int64
+	finished bool
+}
+
+// maxChoices is how many choices are told apart; no provider gives more.
+const maxChoices = 1024
+
+// readChoice reads one choice of a chunk.
+func (ev *event) readChoice() error {
+	var c choice
+	visible := false
+	err := eachName(ev.dec, func(name string) error {
+		switch name {
+		case "index":
+			if ev.dec.PeekKind() != '0' {
+				break
+			}
+			v, err := ev.dec.ReadValue()
+			c.index, _ = strconv.ParseInt(string(v), 10, 64)
+			return err
+		case "finish_reason":
+			if ev.dec.PeekKind() != '"' {
+				break
+			}
+			v, err := ev.dec.ReadValue()
+			reason := unquoted(v)
+			c.finished = c.finished || len(reason) > 0
+			ev.truncated = ev.truncated || string(reason) == "length"
+			return err
+		case "text":
+			return ev.nonEmpty(&visible)
+		case "delta":
+			return eachName(ev.dec, func(inner string) error {
+				switch inner {
+				case "content", "refusal", "tool_calls", "function_call", "audio":
+					return ev.nonEmpty(&visible)
+				case "role":
+					return ev.dec.SkipValue()
+				}
+				v, err := ev.dec.ReadValue()
+				ev.more = ev.more || len(v) > 2 && v.Kind() != 'n' // thought, under the names that providers give it
+				return err
+			})
+		case "error":
+			return ev.readProblem()
+		}
+		return ev.dec.SkipValue()
+	})
+	if visible {
+		ev.pieces++
+	}
+	ev.choices = append(ev.choices, c)
+	return err
+}
+
+// nonEmpty reports output in the value that follows: a text that is not empty, itself or among the texts that models write in lists and objects.
+func (ev *event) nonEmpty(visible *bool) error {
+	switch ev.dec.PeekKind() {
+	case '"':
+		v, err := ev.dec.ReadValue()
+		*visible = *visible || len(v) > 2
+		ev.text += int64(max(len(v)-2, 0))
+		return err
+	case '[':
+		return eachElement(ev.dec, func() error {
+			if ev.dec.PeekKind() != '{' {
+				return ev.dec.SkipValue()
+			}
+			return ev.nonEmpty(visible)
+		})
+	case '{':
+		return eachName(ev.dec, func(name string) error {
+			switch name {
+			case "text", "arguments", "name", "function", "custom", "input", "data", "transcript":
+				return ev.nonEmpty(visible)
+			}
+			return ev.dec.SkipValue()
+		})
+	}
+	return ev.dec.SkipValue()
+}
