@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"config":                  {"money"},
 	"logging":                 {"redact"},
 	"simulate":                {},
-	"":                        {"money", "pricing", "usage", "store", "budget", "ratelimit", "breaker", "retry", "policy", "store/memory"},
+	"":                        {"money", "pricing", "usage", "store", "budget", "ratelimit", "breaker", "retry", "policy", "store/memory", "internal/wire"},
 	"provider":                {"", "retry", "usage"},
 	"provider/openai":         {"", "provider", "retry", "usage"},
 	"provider/anthropic":      {"", "provider", "retry", "usage"},

@@ -1,6 +1,7 @@
 package aurea
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,18 +62,25 @@ type Config struct {
 	Breaker *breaker.Config
 	// MaxWait bounds each wait of calls that name no bound of their own: those of [Execute]. Default: 2 minutes.
 	MaxWait time.Duration
-	// Timeouts of an attempt. Default: 10 minutes.
+	// Timeouts of an attempt.
 	Timeouts Timeouts
+	// CutStops says of which providers it is known that they stop writing when the connection is closed. What a stream that was cut may have cost beyond
+	// what was read of it is then two seconds of writing, where nothing is hidden, and else the rest of its bound. Default: of none.
+	CutStops func(provider string) bool
 	// JobLimit is the limit of a job that names none. Default: 10 dollars; a limit of 0 lets nothing be spent.
 	JobLimit *money.Sum
 	// Logger gets one line per attempt, at debug level for batch items and info for others. Default: none.
 	Logger *slog.Logger
 }
 
-// Timeouts bound one attempt.
+// Timeouts bound one attempt at a provider. Functions given to [Execute] bound themselves.
 type Timeouts struct {
-	// Request is the longest an attempt may take from connecting to the last byte.
+	// Request is the longest an attempt may take from connecting to the last byte. Default: 10 minutes.
 	Request time.Duration
+	// FirstByte is the longest wait for the first byte of a streamed answer. Default: 2 minutes.
+	FirstByte time.Duration
+	// IdleStream is the longest silence within a streamed answer. Default: 1 minute.
+	IdleStream time.Duration
 }
 
 // Orchestrator runs model calls under budgets, limits, retries and breakers. One per process is the rule: limits and breakers are shared
@@ -96,6 +104,7 @@ type Orchestrator struct {
 	maxWait   time.Duration
 	ownMoney  bool // the tracker is ours to close
 	timeouts  Timeouts
+	cutStops  func(string) bool
 	jobLimit  money.Sum
 	log       *slog.Logger
 	excess    sync.Map    // price key → *atomic.Int64: how far past the bound a provider has billed
@@ -137,7 +146,7 @@ func New(cfg Config) (*Orchestrator, error) {
 		store: cfg.Store, money: cfg.Tracker, providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router,
 		rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput, capField: cfg.CapField, caps: cfg.Caps,
 		noUnbound: cfg.RefuseUnbounded, retry: *cfg.Retry, breakers: breaker.NewRegistry(*cfg.Breaker),
-		timeouts: cfg.Timeouts, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: cfg.MaxWait, ownMoney: ownMoney,
+		timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: cfg.MaxWait, ownMoney: ownMoney,
 		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
 	}
 	o.places = newPlaces(o)
@@ -197,8 +206,11 @@ func (c Config) withDefaults() Config {
 	if c.RetryRatio == 0 && c.RetryBurst == 0 {
 		c.RetryRatio, c.RetryBurst = 0.1, 1000
 	}
-	if c.Timeouts.Request == 0 {
-		c.Timeouts.Request = 10 * time.Minute
+	c.Timeouts.Request = cmp.Or(c.Timeouts.Request, 10*time.Minute)
+	c.Timeouts.FirstByte = cmp.Or(c.Timeouts.FirstByte, 2*time.Minute)
+	c.Timeouts.IdleStream = cmp.Or(c.Timeouts.IdleStream, time.Minute)
+	if c.CutStops == nil {
+		c.CutStops = func(string) bool { return false }
 	}
 	if c.JobLimit == nil {
 		ten := money.SumOf(10 * money.Dollar)

@@ -40,6 +40,10 @@ func (w *walk) prepare(t *target) (err error) {
 	if err := w.capOutput(t, &req); err != nil {
 		return err
 	}
+	if t.body, t.hideUsage, err = usage.IncludeUsage(w.call.API, t.body); err != nil {
+		return &Error{Code: CodeInvalidRequest, Message: err.Error(), Err: err}
+	}
+	req.BodyBytes, t.request = int64(len(t.body)), req
 	t.inputLen = req.BodyBytes - req.MediaBytes
 	t.outputCap = t.cap * max(req.Choices, 1)
 	if t.worst, t.kind, err = usage.Bound(*t.price, req, t.cap); err != nil {

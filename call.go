@@ -134,9 +134,11 @@ func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response
 	if w.call.OnSend != nil {
 		w.call.OnSend()
 	}
-	return t.provider.Do(ctx, &Request{
-		API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key, OnSend: hold.Sent,
-	})
+	req := &Request{API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key, OnSend: hold.Sent}
+	if !w.request.Stream {
+		return t.provider.Do(ctx, req)
+	}
+	return w.stream(ctx, t, req)
 }
 
 // settle ends the hold, exactly once, with what the attempt cost; the money, the call's row and the batch item go down together. It does not

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
@@ -83,7 +82,7 @@ func storeFailed(err error) error {
 // upstreamFailed says why no complete answer came.
 func upstreamFailed(t *target, err error) *Error {
 	code := CodeUpstreamError
-	var timeout net.Error
+	var timeout interface{ Timeout() bool }
 	if errors.Is(err, errRequestTimeout) || errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()) {
 		code = CodeUpstreamTimeout
 	}

@@ -40,6 +40,8 @@ func (w *walk) bill(t *target, resp *Response) bill {
 		return w.function.bill(t, resp)
 	case !resp.Failure.Sent && resp.Status == 0:
 		return bill{outcome: outcomeUnsent}
+	case resp.Meter != nil:
+		return w.billStream(t, resp)
 	case resp.OK():
 		return w.billAnswer(t, resp)
 	case resp.Failure.Err != nil:
@@ -180,7 +182,7 @@ func (w *walk) keep(t *target, resp *Response, b bill) {
 	if err := resp.Failure.Err; err != nil {
 		a.Status, a.Err = 0, upstreamFailed(t, err)
 	}
-	a.Truncated = t.injected > 0 && a.OK() && usage.Truncated(w.call.API, resp.Body)
+	a.Truncated = t.injected > 0 && a.OK() && truncated(w.call.API, resp)
 	w.last = a
 }
 

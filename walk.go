@@ -34,6 +34,8 @@ type Call struct {
 	MaxWait time.Duration
 	// Waiting, if not nil, ends waiting for money and allowance but not a call on the wire. Default: only ctx does.
 	Waiting context.Context
+	// Sink, if not nil, takes the answer to a request that asks for a stream, as it comes. Default: it is collected, and is the Body of the Answer.
+	Sink Sink
 	// OnSend, if not nil, is called when an attempt stops waiting and goes to the provider.
 	OnSend func()
 	// Item is set for a batch item: its attempts are separate calls of Do, and each is recorded together with its cost.
@@ -113,7 +115,9 @@ type target struct {
 	breaker   *breaker.Breaker
 	limits    *limits
 	inputLen  int64
-	tokens    int64 // of input, where the caller counted them
+	tokens    int64         // of input, where the caller counted them
+	hideUsage bool          // the request was made to ask for usage, which its caller does not wait for
+	request   usage.Request // as sent, where it is a stream
 }
 
 func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
@@ -144,8 +148,8 @@ const callPrefix = "call_"
 // newCallID returns 128 random bits. They name a call and guard nothing, so they need not be secret.
 func newCallID() string {
 	var raw [16]byte
-	binary.BigEndian.PutUint64(raw[:8], mathrand.Uint64())
-	binary.BigEndian.PutUint64(raw[8:], mathrand.Uint64())
+	binary.BigEndian.PutUint64(raw[:8], mathrand.Uint64()) // #nosec G404 -- see above
+	binary.BigEndian.PutUint64(raw[8:], mathrand.Uint64()) // #nosec G404 -- see above
 	var name [len(callPrefix) + 2*len(raw)]byte
 	hex.Encode(name[copy(name[:], callPrefix):], raw[:])
 	return string(name[:])

@@ -144,19 +144,28 @@ func undated(model string) string {
 }
 
 // Snapshot returns the price of the model that an answer names, if that is a dated snapshot of the requested one with a row of
-// its own: gpt-4o-2024-05-13 costs more than the gpt-4o that was asked for.
+// its own: gpt-4o-2024-05-13 costs more than the gpt-4o that was asked for. A price that the operator gave to the requested name stands
+// against the built-in table's row for the snapshot.
 func (t *Table) Snapshot(provider, requested, answered string, at time.Time) (Price, bool) {
 	if answered == requested || undated(answered) == answered {
 		return Price{}, false
 	}
 	for _, p := range append(spellings(provider), "") {
 		if undated(answered) == strings.TrimPrefix(requested, p+"/") {
-			if price, err := t.Lookup(provider, answered, at); err == nil && price.Match == matchExact {
+			price, err := t.Lookup(provider, answered, at)
+			if err == nil && price.Match == matchExact && !t.weaker(price, provider, requested, at) {
 				return price, true
 			}
 		}
 	}
 	return Price{}, false
+}
+
+// weaker reports whether the operator or his file priced the requested name, and the snapshot's price comes from a source that counts less.
+func (t *Table) weaker(snapshot Price, provider, requested string, at time.Time) bool {
+	rank := map[string]int{OriginOverride: 2, OriginFile: 1}
+	own, err := t.Lookup(provider, requested, at)
+	return err == nil && rank[snapshot.Origin] < rank[own.Origin]
 }
 
 // Provider returns who sells a model under that very name himself, such as "openai" for gpt-4o. Resellers do not count.

@@ -141,7 +141,7 @@ func (a *App) engine(providers []config.Provider, o Options) aurea.Config {
 			Threshold: cfg.Breaker.Threshold, FailureRatio: cfg.Breaker.FailureRatio, MinCalls: cfg.Breaker.MinCalls,
 			Window: cfg.Breaker.Window, Timeout: cfg.Breaker.Timeout, MaxTimeout: cfg.Breaker.MaxTimeout,
 		},
-		Timeouts: aurea.Timeouts{Request: cfg.Timeouts.Request},
+		Timeouts: aurea.Timeouts{Request: cfg.Timeouts.Request, FirstByte: cfg.Timeouts.FirstByte, IdleStream: cfg.Timeouts.IdleStream},
 		JobLimit: &limit, Logger: a.Log,
 	}
 }
