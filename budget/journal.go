@@ -63,7 +63,7 @@ func createJournal(path string, owner store.OwnerID, boot string) (*journal, err
 
 // start writes a new file with the records that fill puts and takes it into use. With j.mu held or unshared.
 func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte))) error {
-	b := append([]byte(journalMagic), binary.LittleEndian.AppendUint32(nil, uint32(len(j.identity)))...) //nolint:gosec // short
+	b := append([]byte(journalMagic), binary.LittleEndian.AppendUint32(nil, uint32(len(j.identity)))...) // #nosec G115 -- short
 	b = append(b, j.identity...)
 	b = append(binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), endMark)
 	number := uint32(0)
@@ -101,7 +101,7 @@ func seal(b []byte, at int, kind byte, id uint64, number uint32) []byte {
 	head := b[at : at+headSize]
 	payload := b[at+headSize:]
 	le := binary.LittleEndian
-	le.PutUint32(head, uint32(len(payload))) //nolint:gosec // a record is far below 4 GB
+	le.PutUint32(head, uint32(len(payload))) // #nosec G115 -- a record is far below 4 GB
 	head[4] = kind
 	le.PutUint64(head[5:], id)
 	le.PutUint32(head[13:], number)

@@ -24,7 +24,7 @@ func appendTime(b []byte, t time.Time) []byte {
 		return append(b, 0)
 	}
 	b = binary.AppendVarint(append(b, 1), t.Unix())
-	return binary.AppendUvarint(b, uint64(t.Nanosecond())) //nolint:gosec // 0…999,999,999
+	return binary.AppendUvarint(b, uint64(t.Nanosecond())) // #nosec G115 -- 0…999,999,999
 }
 
 func appendBool(b []byte, v bool) []byte {

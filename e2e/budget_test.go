@@ -38,7 +38,7 @@ func budgetHolds(t *testing.T, seed int, failing bool) {
 		b.fail = 0.05
 	}
 	h := newHouse(t, b, patientRetries)
-	r := rand.New(rand.NewPCG(uint64(seed), 1)) //nolint:gosec // a seed
+	r := rand.New(rand.NewPCG(uint64(seed), 1))
 	content, ids := lines(600, r)
 	file := h.write("in.jsonl", content)
 	limit := fmt.Sprintf("0.%02d", 10+r.IntN(26))

@@ -89,7 +89,7 @@ func (t *textRates) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		t.Rates = t.With(Dimension(d), v) //nolint:gosec // an index of the array
+		t.Rates = t.With(Dimension(d), v) // #nosec G115 -- an index of the array
 	}
 	_, err := dec.ReadToken()
 	return err

@@ -17,7 +17,7 @@ const (
 	labelField
 )
 
-var placeholders = [...]string{
+var placeholders = [...]string{ // #nosec G101 -- what stands in for secrets
 	labelEmail:    "[EMAIL_REDACTED]",
 	labelPhone:    "[PHONE_REDACTED]",
 	labelSSN:      "[SSN_REDACTED]",

@@ -357,7 +357,7 @@ func basicPair(t string) bool {
 		acc, bits = acc<<6|uint(v), bits+6
 		if bits >= 8 {
 			bits -= 8
-			switch c := byte(acc >> bits); {
+			switch c := byte(acc >> bits); { // #nosec G115 -- the low eight bits are meant
 			case c == ':':
 				return true
 			case c < ' ' || c == 0x7F:

@@ -61,7 +61,7 @@ func view(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	return unsafe.String(&b[0], len(b)) //nolint:gosec // see above: no writes while the view lives
+	return unsafe.String(&b[0], len(b)) // #nosec G103 -- see above: no writes while the view lives
 }
 
 // settleLimit is the size in bytes up to which a text that was changed is looked at again until nothing

@@ -187,7 +187,7 @@ var coordinates = func() (all [1024]struct {
 }()
 
 func (r *reply) vector(b []byte, h uint64) []byte {
-	at := func(i int64) uint64 { return (h + uint64(i)*(h>>20|1)) % uint64(len(coordinates)) } //nolint:gosec // an index
+	at := func(i int64) uint64 { return (h + uint64(i)*(h>>20|1)) % uint64(len(coordinates)) } // #nosec G115 -- an index
 	if r.base64 {
 		raw := make([]byte, 0, 4*r.size)
 		for i := range r.size {

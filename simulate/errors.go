@@ -94,5 +94,5 @@ func (p *problem) write(w http.ResponseWriter, anthropic bool) {
 	}
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(p.status)
-	_, _ = w.Write(b) //nolint:gosec // JSON, and declared as such
+	_, _ = w.Write(b) // #nosec G705 -- JSON, and declared as such
 }

@@ -58,7 +58,7 @@ func (x *exchange) arrive(body []byte) {
 	}
 	x.delay = o.Latency + x.step.Delay
 	if o.LatencyJitter > 0 {
-		share := unit(mix(uint64(o.Seed) ^ mix(uint64(s.number)))) //nolint:gosec // any bits will do
+		share := unit(mix(uint64(o.Seed) ^ mix(uint64(s.number)))) // #nosec G115 -- any bits will do
 		x.delay += time.Duration(share * float64(o.LatencyJitter))
 	}
 	if n := x.step.InputTokens; n != nil {

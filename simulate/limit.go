@@ -25,9 +25,9 @@ type rule struct {
 func newRule(o *Options, perMinute int64, window time.Duration) rule {
 	r := rule{algo: o.Algo, window: int64(window), rate: float64(perMinute) / float64(time.Minute)}
 	r.capacity = math.Max(float64(perMinute)*o.BucketFraction, 1)
-	hi, lo := bits.Mul64(uint64(perMinute), uint64(window)) //nolint:gosec // not negative
+	hi, lo := bits.Mul64(uint64(perMinute), uint64(window)) // #nosec G115 -- not negative
 	share, _ := bits.Div64(hi, lo, uint64(time.Minute))     // at most 1440 times the limit
-	r.quota = max(int64(share), 1)                          //nolint:gosec // below 2^51
+	r.quota = max(int64(share), 1)                          // #nosec G115 -- below 2^51
 	return r
 }
 

@@ -102,9 +102,9 @@ type money struct{ dollars, pico int64 }
 
 // addTokens adds count times price. Neither is negative; count is below 2^60, price at most maxPrice.
 func (m *money) addTokens(count, price int64) {
-	hi, lo := bits.Mul64(uint64(count), uint64(price)) //nolint:gosec // not negative
+	hi, lo := bits.Mul64(uint64(count), uint64(price)) // #nosec G115 -- not negative
 	d, p := bits.Div64(hi, lo, picoPerDollar)
-	m.add(money{int64(d), int64(p)}) //nolint:gosec // below 2^60, below 1e12
+	m.add(money{int64(d), int64(p)}) // #nosec G115 -- below 2^60, below 1e12
 }
 
 func (m *money) add(o money) {

@@ -157,7 +157,7 @@ func (s *Server) next(r *request, body []byte) (Step, bool) {
 
 // failure is what request number n gets instead of an answer, if it is one of those that fail.
 func (o *Options) failure(n int64) (Step, bool) {
-	x := mix(uint64(o.Seed)*0x9e3779b97f4a7c15 ^ uint64(n)) //nolint:gosec // any bits will do
+	x := mix(uint64(o.Seed)*0x9e3779b97f4a7c15 ^ uint64(n)) // #nosec G115 -- any bits will do
 	if o.Fail <= 0 || unit(x) >= o.Fail {
 		return Step{}, false
 	}

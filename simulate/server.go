@@ -112,7 +112,7 @@ func (s *Server) refuse(w http.ResponseWriter, anthropic bool, p *problem) {
 }
 
 func (s *Server) requestID(hash uint64) string {
-	return string(hex16(append(make([]byte, 0, 24), "req_0"...), mix(hash^uint64(s.number)))) //nolint:gosec // any bits will do
+	return string(hex16(append(make([]byte, 0, 24), "req_0"...), mix(hash^uint64(s.number)))) // #nosec G115 -- any bits will do
 }
 
 func idHeader(h http.Header, anthropic bool, id string) {

@@ -82,7 +82,7 @@ func (c *corpus) append(b []byte, from int, words int64) []byte {
 
 // digest is a hash of a body that is the same on every machine and in every process.
 func digest(body []byte, seed int64) uint64 {
-	h := uint64(seed) ^ 0x9e3779b97f4a7c15 //nolint:gosec // a seed is any number
+	h := uint64(seed) ^ 0x9e3779b97f4a7c15 // #nosec G115 -- a seed is any number
 	h = fold(h^uint64(len(body)), 0xd6e8feb86659fd93)
 	for ; len(body) >= 8; body = body[8:] {
 		h = fold(h^binary.LittleEndian.Uint64(body), 0xa0761d6478bd642f)

@@ -52,7 +52,7 @@ func (l *callLog) len() int { return l.n }
 func (l *callLog) row(i int) *callRow { return &l.chunks[i/rowsPerChunk][i%rowsPerChunk] }
 
 func (l *callLog) hash(id string, attempt int) uint64 {
-	return maphash.String(l.seed, id) ^ uint64(attempt)*0x9e3779b97f4a7c15 //nolint:gosec // a hash
+	return maphash.String(l.seed, id) ^ uint64(attempt)*0x9e3779b97f4a7c15 // #nosec G115 -- a hash
 }
 
 func (l *callLog) has(id string, attempt int) bool {
@@ -71,7 +71,7 @@ func (l *callLog) is(s span, text string) bool { return string(l.text[s.at:s.at+
 func (l *callLog) at(s span) string { return string(l.text[s.at : s.at+int64(s.len)]) }
 
 func (l *callLog) keep(text string) span {
-	s := span{int64(len(l.text)), int32(len(text))} //nolint:gosec // ids are short
+	s := span{int64(len(l.text)), int32(len(text))} // #nosec G115 -- ids are short
 	l.text = append(l.text, text...)
 	return s
 }
@@ -83,7 +83,7 @@ func (l *callLog) intern(name string) uint32 {
 	n, ok := l.names[name]
 	if !ok {
 		l.name = append(l.name, name)
-		n = uint32(len(l.name)) //nolint:gosec // fewer names than rows
+		n = uint32(len(l.name)) // #nosec G115 -- fewer names than rows
 		l.names[name] = n
 	}
 	return n
@@ -100,11 +100,11 @@ func (l *callLog) named(n uint32) string {
 func (l *callLog) pathNumber(path []store.CounterID) int32 {
 	for i := len(l.paths) - 1; i >= max(0, len(l.paths)-8); i-- {
 		if slices.Equal(l.paths[i], path) {
-			return int32(i) //nolint:gosec // fewer paths than rows
+			return int32(i) // #nosec G115 -- fewer paths than rows
 		}
 	}
 	l.paths = append(l.paths, slices.Clone(path))
-	return int32(len(l.paths) - 1) //nolint:gosec // fewer paths than rows
+	return int32(len(l.paths) - 1) // #nosec G115 -- fewer paths than rows
 }
 
 func (l *callLog) add(c *store.Call) {
@@ -122,7 +122,7 @@ func (l *callLog) add(c *store.Call) {
 		started: instant(c.Started), hasStarted: !c.Started.IsZero(), ended: instant(c.Ended), hasEnded: !c.Ended.IsZero(),
 	}
 	l.n++
-	l.known[h] = int32(l.n) //nolint:gosec // two thousand million rows do not fit the memory
+	l.known[h] = int32(l.n) // #nosec G115 -- two thousand million rows do not fit the memory
 }
 
 // truncate takes the newest rows back.

@@ -33,7 +33,7 @@ func checkFilesystem(dir string) error {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("database folder %s: %w", dir, err)
 	}
-	if name, ok := remote[uint32(st.Type)]; ok { //nolint:gosec,unconvert // the magic numbers have 32 bits; the field's type varies
+	if name, ok := remote[uint32(st.Type)]; ok { // #nosec G115 -- the magic numbers have 32 bits; the field's type varies
 		return remoteError(dir, name)
 	}
 	return nil

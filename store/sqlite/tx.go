@@ -171,7 +171,7 @@ func (t *tx) begin(ctx context.Context) error {
 		if time.Since(start) > t.s.busyTimeout {
 			return fmt.Errorf("another process has been writing for %s: %w", t.s.busyTimeout, err)
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // spreads processes, protects nothing
+		timer := time.NewTimer(pause/2 + rand.N(pause)) // #nosec G404 -- spreads processes, protects nothing
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -58,7 +58,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(target, out, 0o644); err != nil { //nolint:gosec // a source file
+	if err := os.WriteFile(target, out, 0o644); err != nil { // #nosec G306 -- a source file
 		return err
 	}
 	fmt.Printf("%s: %d rows, %d KB, from @pydantic/genai-prices %s\n", target, rows, len(out)/1024, version)
@@ -83,7 +83,7 @@ func fetch() ([]byte, error) {
 }
 
 func command(dir, name string, args ...string) ([]byte, error) {
-	cmd := exec.Command(name, args...) //nolint:gosec // fixed commands
+	cmd := exec.Command(name, args...) // #nosec G204 -- fixed commands
 	cmd.Dir = dir
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
