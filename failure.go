@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/andres20980/aurea-orchestrator/retry"
 )
@@ -24,13 +26,8 @@ type HTTPError struct {
 
 // Error returns the status and the provider's own words.
 func (e *HTTPError) Error() string {
-	s := fmt.Sprintf("the provider answered %d %s", e.Status, http.StatusText(e.Status))
-	for _, more := range []string{e.Code, e.Message} {
-		if more != "" {
-			s += ": " + more
-		}
-	}
-	return s
+	said := []string{fmt.Sprintf("the provider answered %d %s", e.Status, http.StatusText(e.Status)), e.Code, e.Message}
+	return strings.Join(slices.DeleteFunc(said, func(s string) bool { return s == "" }), ": ")
 }
 
 // NotSent wraps an error of a function given to [Execute] that ended before anything was sent: nothing is booked, and the function may be run again.
@@ -88,7 +85,7 @@ func clientFailure(err error) (f retry.Failure, ok bool) {
 		}
 		f = retry.Failure{Status: int(status.Int()), Sent: true, Code: text(v, "Code"), Type: text(v, "Type"), Message: text(v, "Message")}
 		if resp := v.FieldByName("Response"); resp.IsValid() && resp.CanInterface() {
-			if r, is := resp.Interface().(*http.Response); is && r != nil {
+			if r, is := reflect.TypeAssert[*http.Response](resp); is && r != nil {
 				f.Header = r.Header
 			}
 		}

@@ -105,7 +105,7 @@ func TestTransitions(t *testing.T) {
 		if try(b, breaker.Success) {
 			t.Fatal("admitted while open")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		state(t, b, breaker.HalfOpen)
 		probe, err := b.Allow()
 		if err != nil {

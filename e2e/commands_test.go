@@ -266,9 +266,20 @@ func TestExitCodes(t *testing.T) {
 	content, _ := lines(3, nil)
 	file := h.write("in.jsonl", content)
 	for _, args := range [][]string{
-		{"run"}, {"run", file, "--max-cost", "1e3"}, {"run", file, "--max-cost", ""}, {"run", file, "--concurrency", "0"}, {"run", file, "--nonsense"},
-		{"run", h.path("missing.jsonl")}, {"run", h.dir}, {"nonsense"}, {"jobs", "show"}, {"jobs", "raise", "x"}, {"jobs", "list", "--state", "odd"},
-		{"run", file, "--job", "a/b"}, {"run", file, "--parent", "nobody"}, {"run", file, "--max-retries", "-1"},
+		{"run"},
+		{"run", file, "--max-cost", "1e3"},
+		{"run", file, "--max-cost", ""},
+		{"run", file, "--concurrency", "0"},
+		{"run", file, "--nonsense"},
+		{"run", h.path("missing.jsonl")},
+		{"run", h.dir},
+		{"nonsense"},
+		{"jobs", "show"},
+		{"jobs", "raise", "x"},
+		{"jobs", "list", "--state", "odd"},
+		{"run", file, "--job", "a/b"},
+		{"run", file, "--parent", "nobody"},
+		{"run", file, "--max-retries", "-1"},
 	} {
 		f := h.runs(2, append(args, "--json")...).failure()
 		if f.Code == "" || f.Message == "" {

@@ -204,8 +204,12 @@ func TestOutputFiles(t *testing.T) {
 	content, _ := lines(3, nil)
 	file := h.write("in.jsonl", content)
 	for _, args := range [][]string{
-		{"--output", h.path("no/such/folder/out.jsonl")}, {"--errors", h.path("no/such/folder/out.jsonl")}, {"--output", h.dir},
-		{"--output", file}, {"--errors", file}, {"--output", h.path("same"), "--errors", h.path("same")},
+		{"--output", h.path("no/such/folder/out.jsonl")},
+		{"--errors", h.path("no/such/folder/out.jsonl")},
+		{"--output", h.dir},
+		{"--output", file},
+		{"--errors", file},
+		{"--output", h.path("same"), "--errors", h.path("same")},
 	} {
 		p := h.runs(2, append([]string{"run", file, "--job", "o", "--json"}, args...)...)
 		if f := p.failure(); f.Message == "" {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// perMinute is the longest reset of a limit per minute that is believed: OpenAI's documentation shows some of minutes. Limits per day take longer.
-const perMinute = time.Hour
+// longestReset is the longest reset of a limit per minute that is believed: OpenAI's documentation shows some of minutes. Limits per day take longer.
+const longestReset = time.Hour
 
 // reading is what the headers of an answer say of a dimension; −1 where they say nothing.
 type reading struct {
@@ -128,13 +128,13 @@ func longReset(v string) bool {
 		return false
 	}
 	if d, err := time.ParseDuration(v); err == nil {
-		return d > perMinute
+		return d > longestReset
 	}
 	if at, err := time.Parse(time.RFC3339, v); err == nil {
-		return time.Until(at) > perMinute
+		return time.Until(at) > longestReset
 	}
 	seconds, err := strconv.ParseFloat(v, 64)
-	return err == nil && seconds > perMinute.Seconds()
+	return err == nil && seconds > longestReset.Seconds()
 }
 
 // number reads a count, −1 if it is none.

@@ -73,7 +73,7 @@ func (l *Limiter) weigh(d Demand) weights {
 }
 
 // tooLarge refuses what could never go. A limit that is a guess lets it go alone, and so does the share of one process.
-func (l *Limiter) tooLarge(w weights, d Demand) error {
+func (l *Limiter) tooLarge(w weights) error {
 	for i := dimTokens; i < dimCount; i++ {
 		limit := l.learned.limit(i)
 		if limit == 0 || l.learned.guess[i] || l.learned.configured[i] == 0 {

@@ -130,7 +130,7 @@ func (l *Limiter) Acquire(ctx context.Context, d Demand, maxWait time.Duration) 
 	l.mu.Lock()
 	now := l.now()
 	p.weight = l.weigh(d)
-	if err := l.tooLarge(p.weight, d); err != nil {
+	if err := l.tooLarge(p.weight); err != nil {
 		l.mu.Unlock()
 		return nil, err
 	}

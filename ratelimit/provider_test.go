@@ -220,10 +220,10 @@ func (p *provider) judge(c call) (f ratelimit.Feedback, settle func()) {
 	} else {
 		p.allowed++
 		var backs []func()
-		real := countActual(c)
+		actual := countActual(c)
 		for i, m := range p.meters {
 			back := m.take(now, n[i])
-			if unused := n[i] - real[i]; p.refund && unused > 0 {
+			if unused := n[i] - actual[i]; p.refund && unused > 0 {
 				backs = append(backs, func() { back(unused) })
 				n[i] -= unused
 			}

@@ -15,10 +15,10 @@ import "time"
 // https://docs.anthropic.com/en/api/rate-limits for the headers, which do not say what is kept.
 const (
 	agreeing = 20
-	// clear is how far k has to be from the one in force, spread how far those of agreeing answers may be apart, and alike how far those of two ways of finding it.
-	clear  = 0.01
-	spread = 1.05
-	alike  = 1.25
+	// distinct is how far k has to be from the one in force, spread how far those of agreeing answers may be apart, and alike how far those of two ways of finding it.
+	distinct = 0.01
+	spread   = 1.05
+	alike    = 1.25
 	// Proportions beyond these are no way of counting but headers that mean something else.
 	leastScale = 0.25
 	mostScale  = 4
@@ -83,7 +83,7 @@ func (c *comparison) set(now int64, k float64) bool {
 	if k < leastScale || k > mostScale {
 		return false
 	}
-	if k > c.scale()*(1+clear) || k < c.scale()*(1-clear) {
+	if k > c.scale()*(1+distinct) || k < c.scale()*(1-distinct) {
 		c.factor = k
 	}
 	return true

@@ -172,10 +172,10 @@ func quotaSpent(f Failure) bool {
 		return true
 	}
 	text := strings.ToLower(f.Message)
-	switch {
-	case f.Status == http.StatusBadRequest: // Anthropic says an empty balance as a 400
+	switch f.Status {
+	case http.StatusBadRequest: // Anthropic says an empty balance as a 400
 		return strings.Contains(text, "credit balance is too low")
-	case f.Status == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		return strings.Contains(text, "perday") || strings.Contains(text, "exceeded your current quota, please check your plan and billing") && f.Delay == 0 &&
 			f.Header.Get("Retry-After") == ""
 	}
