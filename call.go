@@ -61,7 +61,7 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 		hold.Release()
 		return step{}, err
 	}
-	report, err := t.breaker.Allow()
+	circuit, err := t.breaker.Admit()
 	if err != nil {
 		permit.Release()
 		hold.Release()
@@ -70,7 +70,7 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 	ended := false
 	defer func() {
 		if !ended { // a function given to Execute panicked
-			w.abandon(t, hold, permit, report)
+			w.abandon(t, hold, permit, circuit)
 		}
 	}()
 	resp := w.send(ctx, t, hold)
@@ -78,7 +78,7 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 	verdict := w.judge(ctx, resp)
 	bill := w.bill(t, resp)
 	next = w.decide(ctx, t, verdict)
-	report(breakerOutcome(verdict))
+	circuit.Done(breakerOutcome(verdict))
 	permit.Done(feedback(resp, verdict, bill))
 	w.settle(t, hold, resp, bill, next)
 	w.record(ctx, t, resp, verdict)

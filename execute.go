@@ -3,6 +3,7 @@ package aurea
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/andres20980/aurea-orchestrator/budget"
@@ -44,26 +45,29 @@ type ModelCall struct {
 // It is safe for concurrent use, and costs a few microseconds.
 func Execute[T any](ctx context.Context, job *Job, call ModelCall, fn func(context.Context) (T, Usage, error)) (T, error) {
 	e := &execution[T]{fn: fn}
-	err := job.o.execute(ctx, job, call, &e.function, e)
+	err := job.o.execute(ctx, job, call, e)
 	return e.result, err
 }
 
 // execution is a function on its way along the path of a call.
 type execution[T any] struct {
-	function
 	fn     func(context.Context) (T, Usage, error)
 	result T
 }
 
-func (e *execution[T]) run(ctx context.Context) (err error) {
-	e.result, e.usage, err = e.fn(ctx)
-	return err
+func (e *execution[T]) run(ctx context.Context) (u Usage, err error) {
+	e.result, u, err = e.fn(ctx)
+	return u, err
 }
 
-// function is what of an execution does not depend on its result's type.
+type runner interface {
+	run(ctx context.Context) (Usage, error)
+}
+
+// function is what of an execution does not depend on its result's type. It is used again and again: nothing of it is left with anybody.
 type function struct {
+	runner runner
 	walk   walk
-	held   holding
 	resp   Response
 	usage  Usage
 	err    error  // of the last attempt
@@ -72,14 +76,21 @@ type function struct {
 	few    [1]*target
 }
 
-type runner interface {
-	run(ctx context.Context) error
-}
+var functions = sync.Pool{New: func() any { return new(function) }}
 
 // execute walks the path with a function in the place of the exchange with a provider.
-func (o *Orchestrator) execute(ctx context.Context, job *Job, call ModelCall, f *function, run runner) error {
+func (o *Orchestrator) execute(ctx context.Context, job *Job, call ModelCall, run runner) error {
+	f, _ := functions.Get().(*function)
+	err := f.execute(ctx, o, job, call, run)
+	*f = function{} // unless the function panicked
+	functions.Put(f)
+	return err
+}
+
+func (f *function) execute(ctx context.Context, o *Orchestrator, job *Job, call ModelCall, run runner) error {
 	w := &f.walk
-	w.o, w.function, w.run, w.id, w.began = o, f, run, newCallID(), time.Now()
+	f.runner = run
+	w.o, w.function, w.id, w.began = o, f, newCallID(), time.Now()
 	w.call = Call{Job: job, Class: call.Class, MaxWait: call.MaxWait, Waiting: ctx}
 	if call.MaxWait == 0 {
 		w.call.MaxWait = o.maxWait
@@ -147,12 +158,7 @@ func (f *function) exchange(ctx context.Context, hold *budget.Hold) *Response {
 		f.resp.Failure = retry.Failure{Err: err}
 		return &f.resp
 	}
-	held := &f.held
-	if held.hold != nil { // of an attempt before, and its context may still be in use
-		held = new(holding)
-	}
-	*held = holding{Context: ctx, o: f.walk.o, hold: hold}
-	f.err = f.walk.run.run(held)
+	f.usage, f.err = f.runner.run(&holding{Context: ctx, o: f.walk.o, hold: hold})
 	if f.err == nil {
 		f.resp.Status = 200
 		return &f.resp

@@ -305,8 +305,8 @@ func (w *walk) judge(ctx context.Context, resp *Response) retry.Verdict {
 }
 
 // abandon ends an attempt that nobody can tell about any more.
-func (w *walk) abandon(t *target, hold *budget.Hold, permit *ratelimit.Permit, report func(breaker.Outcome)) {
-	report(breaker.Failure)
+func (w *walk) abandon(t *target, hold *budget.Hold, permit *ratelimit.Permit, circuit *breaker.Permit) {
+	circuit.Done(breaker.Failure)
 	permit.Done(ratelimit.Feedback{InputTokens: -1, OutputTokens: -1})
 	row := w.row(t)
 	row.Attempt, row.Started, row.Ended, row.Outcome, row.Doubt = w.numbered+w.tried, w.started, time.Now(), outcomeCut, t.worst

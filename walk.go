@@ -96,7 +96,6 @@ type walk struct {
 	last     *Answer
 	// A function given to [Execute] takes the place of the exchange with a provider.
 	function *function
-	run      runner
 }
 
 // target is one place a call can go to, with the request as it would be sent there.

@@ -154,6 +154,15 @@ func (b *Breaker) Open() (retryAfter time.Duration, open bool) {
 
 // Allow admits a call or returns an *[OpenError]. done must be called once the call has ended; further calls of it do nothing.
 func (b *Breaker) Allow() (done func(Outcome), err error) {
+	p, err := b.Admit()
+	if err != nil {
+		return nil, err
+	}
+	return p.Done, nil
+}
+
+// Admit is [Breaker.Allow] for callers that count every nanosecond.
+func (b *Breaker) Admit() (*Permit, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var now time.Time
@@ -172,7 +181,7 @@ func (b *Breaker) Allow() (done func(Outcome), err error) {
 		b.probe = now
 		b.change(HalfOpen)
 	}
-	return b.done(inner, end), nil
+	return &Permit{b: b, inner: inner, end: end}, nil
 }
 
 // refuses decides for the states that gobreaker does not know.
@@ -225,14 +234,21 @@ func (b *Breaker) ramps(now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-func (b *Breaker) done(inner *gobreaker.TwoStepCircuitBreaker[any], end func(error)) func(Outcome) {
-	var once sync.Once
-	return func(o Outcome) {
-		once.Do(func() {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.end(inner, end, o)
-		})
+// Permit is the leave to make one call. It is safe for concurrent use.
+type Permit struct {
+	b     *Breaker
+	inner *gobreaker.TwoStepCircuitBreaker[any]
+	end   func(error)
+	ended bool // under b.mu
+}
+
+// Done says how the call ended. Further calls do nothing.
+func (p *Permit) Done(o Outcome) {
+	p.b.mu.Lock()
+	defer p.b.mu.Unlock()
+	if !p.ended {
+		p.ended = true
+		p.b.end(p.inner, p.end, o)
 	}
 }
 
