@@ -5,9 +5,11 @@ TOOL  := $(GO) tool -modfile=tools/go.mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X github.com/andres20980/aurea-orchestrator/internal/cli.Version=$(VERSION)
 FUZZTIME ?= 10s
+STRICT ?= 0
+PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test cross soak cover bench fuzz fmt fmt-check vet lint prices precommit clean
+.PHONY: help build run test cross soak cover bench fuzz security fmt fmt-check vet lint prices hooks precommit clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,10 +45,10 @@ bench: ## benchmarks, the batch run from end to end among them; see docs/benchma
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
-	@for pkg in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
-	  done; done
+	scripts/fuzz $(FUZZTIME)
+
+security: ## gosec, semgrep with our rules, a secret scan, govulncheck; STRICT=1 fails for what cannot be checked; PARTS=gosec for one
+	@GO='$(GO)' STRICT='$(STRICT)' scripts/security $(PARTS)
 
 fmt: ## format all Go files with gofumpt
 	$(TOOL) gofumpt -w .
@@ -63,7 +65,10 @@ lint: ## golangci-lint, pinned in tools/go.mod (built from source at first, whic
 prices: ## generate pricing/prices.json from the pinned npm package (needs node)
 	$(GO) run ./pricing/internal/gen
 
-precommit: fmt vet lint test ## what CI runs, and the linters
+hooks: ## check every commit by git hooks: pre-commit, pinned in tools/pre-commit
+	scripts/python-tool pre-commit install
+
+precommit: fmt lint test security ## what CI runs, but for the fuzzing, and the linters
 
 clean: ## remove what was built
 	rm -rf bin coverage rehearsal

@@ -85,7 +85,7 @@ func clientFailure(err error) (f retry.Failure, ok bool) {
 		}
 		f = retry.Failure{Status: int(status.Int()), Sent: true, Code: text(v, "Code"), Type: text(v, "Type"), Message: text(v, "Message")}
 		if resp := v.FieldByName("Response"); resp.IsValid() && resp.CanInterface() {
-			if r, is := reflect.TypeAssert[*http.Response](resp); is && r != nil {
+			if r, is := reflect.TypeAssert[*http.Response](resp); is && r != nil { //nolint:bodyclose // who made the error has read it
 				f.Header = r.Header
 			}
 		}
