@@ -3,7 +3,9 @@ package provider_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -169,5 +171,32 @@ func TestLeaversStopTheProvider(t *testing.T) {
 				t.Errorf("%d in flight, %d answered, %d tokens charged, %d seen", stats.InFlight, stats.Answered, stats.OutputTokens, seen)
 			}
 		})
+	}
+}
+
+// discard takes everything.
+type discard struct{}
+
+func (discard) Start(int, http.Header) {}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// A stream of a hundred pieces over loopback, the server included.
+func BenchmarkStream(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		for range 100 {
+			_, _ = io.WriteString(w, `data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}],"usage":null}`+"\n\n")
+		}
+		_, _ = io.WriteString(w, "data: [DONE]\n\n")
+	}))
+	defer server.Close()
+	p := openai.New(openai.Config{Name: "o", BaseURL: server.URL + "/v1"})
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := p.Do(b.Context(), request(usage.Chat, 1, discard{})); !got.OK() {
+			b.Fatal(got.Failure)
+		}
 	}
 }

@@ -6,6 +6,9 @@
 //
 // After: [Parse] reads the token counts from the provider's raw answer, by the rules of each API, and [Cost] prices them.
 //
+// While a stream passes: a [Meter] reads the counts from its bytes by the same rules, and of a stream that breaks off what it has proven. [IncludeUsage] asks for
+// the counts in streams that would have none.
+//
 //	req, err := usage.ReadRequest(usage.Chat, body)
 //	most, _, err := usage.Bound(price, req, req.OutputCap)
 //	…
