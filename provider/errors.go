@@ -30,37 +30,51 @@ func (p *HTTP) ended(ctx context.Context, silence *watch, err error) error {
 }
 
 // ErrorObject reads the values of error.code, error.type and error.message, the shape that OpenAI's, Anthropic's and most compatible providers' error bodies
-// share. Fields that are missing or no strings are empty; a number becomes its text.
+// share, and of the other members of error beside them; those of an object within it are named "details.error_code". Fields that are missing or no strings are
+// empty; a number becomes its text. What lies deeper, and what comes after the first hundred, is of no use and not read: the time is linear in the body.
 func ErrorObject(body []byte) map[string]string {
 	out := make(map[string]string)
 	dec := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if !descend(dec, "error") {
-		return out
+	if descend(dec, "error") {
+		_ = readMembers(dec, "", out) // what was read up to a mistake is worth having
 	}
+	return out
+}
+
+const mostMembers = 100
+
+// readMembers reads the members of the object that dec stands in, up to its end.
+func readMembers(dec *jsontext.Decoder, prefix string, out map[string]string) error {
 	for dec.PeekKind() == '"' {
 		name, err := dec.ReadToken()
 		if err != nil {
-			return out
+			return err
 		}
-		key := name.String()
-		value, err := dec.ReadValue()
-		if err != nil {
-			return out
-		}
-		switch value.Kind() {
-		case '"':
-			if b, err := jsontext.AppendUnquote(nil, value); err == nil {
-				out[key] = string(b)
+		key := prefix + name.String()
+		switch kind := dec.PeekKind(); {
+		case len(out) >= mostMembers:
+			return nil
+		case kind == '"', kind == '0':
+			value, err := dec.ReadToken()
+			if err != nil {
+				return err
 			}
-		case '0':
-			out[key] = string(value)
-		case '{':
-			for k, v := range ErrorObject(append(append([]byte(`{"error":`), value...), '}')) {
-				out[key+"."+k] = v
+			out[key] = value.String()
+		case kind == '{' && prefix == "":
+			if _, err := dec.ReadToken(); err != nil {
+				return err
+			}
+			if err := readMembers(dec, key+".", out); err != nil {
+				return err
+			}
+		default:
+			if err := dec.SkipValue(); err != nil {
+				return err
 			}
 		}
 	}
-	return out
+	_, err := dec.ReadToken()
+	return err
 }
 
 // descend moves dec into the object that is the value of name in the object that comes next.
