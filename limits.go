@@ -14,6 +14,8 @@ const (
 	// shareRefresh is how often a process looks who else uses a model, and shareWindow how long another's use counts.
 	shareRefresh = time.Second
 	shareWindow  = 5 * shareRefresh
+	// coldStart is for how long after the end of another process its last minute counts at the provider.
+	coldStart = time.Minute + shareRefresh
 )
 
 type limitFunc func(provider, model, settings string) (ratelimit.Limits, ratelimit.Profile)
@@ -27,6 +29,7 @@ type limits struct {
 
 	mu       sync.Mutex
 	limiters map[limitID]*ratelimit.Limiter
+	days     map[limitID]*dayShare
 	stop     context.CancelFunc
 	stopped  chan struct{}
 }
@@ -36,7 +39,7 @@ type limitID struct{ provider, key, model string }
 func (id limitID) String() string { return id.provider + "|" + id.key + "|" + id.model }
 
 func newLimits(find limitFunc, st store.Ledger, owner func() store.OwnerID) *limits {
-	return &limits{find: find, store: st, owner: owner, limiters: make(map[limitID]*ratelimit.Limiter)}
+	return &limits{find: find, store: st, owner: owner, limiters: make(map[limitID]*ratelimit.Limiter), days: make(map[limitID]*dayShare)}
 }
 
 // of returns the limiter, made at its first use.
@@ -50,8 +53,17 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 	allowance, profile := l.find(id.provider, model, settings)
 	lim := ratelimit.New(allowance, profile)
 	l.limiters[id] = lim
-	if l.look(context.Background(), id, lim) > 1 {
+	ctx := context.Background()
+	owners, left := l.look(ctx, id, lim)
+	if time.Since(left) < coldStart {
+		lim.ColdStart() // what the one before let through still counts at the provider
+	}
+	if owners > 1 {
 		lim.HoldFor(shareRefresh + shareRefresh/2) // the others must have made room first
+	}
+	if _, ok := lim.Day(); ok {
+		l.days[id] = &dayShare{}
+		l.days[id].renew(ctx, l.store, id, lim)
 	}
 	if l.stop == nil {
 		var ctx context.Context
@@ -62,15 +74,16 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 	return lim
 }
 
-// look tells the store that this process uses the limit, and the limiter how many do. Without an answer the last share stays.
-func (l *limits) look(ctx context.Context, id limitID, lim *ratelimit.Limiter) int {
+// look tells the store that this process uses the limit, and the limiter how many do. Without an answer the last share stays. left is when a process that
+// is gone last used it.
+func (l *limits) look(ctx context.Context, id limitID, lim *ratelimit.Limiter) (owners int, left time.Time) {
 	now := time.Now()
-	n, err := l.store.UseModel(ctx, l.owner(), id.String(), now, now.Add(-shareWindow))
+	n, left, err := l.store.UseModel(ctx, l.owner(), id.String(), now, now.Add(-shareWindow))
 	if err != nil {
-		return 0
+		return 0, left
 	}
 	lim.SetOwners(max(n, 1))
-	return n
+	return n, left
 }
 
 func (l *limits) watch(ctx context.Context) {
@@ -84,6 +97,9 @@ func (l *limits) watch(ctx context.Context) {
 		case <-tick.C:
 			for id, lim := range l.all() {
 				l.look(ctx, id, lim)
+				if d := l.day(id); d != nil {
+					d.renew(ctx, l.store, id, lim)
+				}
 			}
 		}
 	}
@@ -101,8 +117,16 @@ func (l *limits) close() {
 	l.mu.Lock()
 	stop, stopped := l.stop, l.stopped
 	l.mu.Unlock()
-	if stop != nil {
-		stop()
-		<-stopped
+	if stop == nil {
+		return
+	}
+	stop()
+	<-stopped
+	ctx, cancel := context.WithTimeout(context.Background(), shareRefresh)
+	defer cancel()
+	for id, lim := range l.all() {
+		if d := l.day(id); d != nil {
+			d.giveBack(ctx, l.store, id, lim)
+		}
 	}
 }

@@ -16,7 +16,15 @@ type days struct {
 	begin, end time.Time
 	number     int64 // of the day, 1 for the first one seen
 	counts     [2]int64
+
+	// Where several processes, or one after another, share the limits, share is what this one may let through today, left what of the limits nobody
+	// has taken yet, and lack what calls wanted beyond the share.
+	shared            bool
+	share, left, lack [2]int64
 }
+
+// askAgain is how long a call waits for a larger share before it looks again.
+const askAgain = time.Second
 
 // roll begins a new day when the clock says so. A clock that is set back does not give a day twice.
 func (d *days) roll() time.Time {
@@ -27,14 +35,24 @@ func (d *days) roll() time.Time {
 	y, m, day := now.In(d.zone).Date()
 	d.begin, d.end = time.Date(y, m, day, 0, 0, 0, 0, d.zone), time.Date(y, m, day+1, 0, 0, 0, 0, d.zone)
 	d.number++
-	d.counts = [2]int64{}
+	d.counts, d.share, d.lack = [2]int64{}, [2]int64{}, [2]int64{}
+	d.left = [2]int64{1, 1} // nobody knows yet
 	return now
 }
 
 func (d *days) ready(now int64, limits [2]int64, w weights) (at int64, why string) {
 	wall := d.roll()
 	for i, n := range [2]int64{w[dimRequests], w[dimTokens]} {
-		if limits[i] > 0 && d.counts[i] > 0 && d.counts[i]+n > limits[i] {
+		over := d.counts[i] + n - limits[i]
+		switch {
+		case limits[i] == 0:
+		case !d.shared && d.counts[i] > 0 && over > 0:
+			return now + int64(max(d.end.Sub(wall.Round(0)), time.Millisecond)), dayNames[i]
+		case d.shared && d.counts[i]+n > d.share[i] && (d.counts[i] > 0 || d.share[i] < limits[i]):
+			d.lack[i] = max(d.lack[i], d.counts[i]+n-d.share[i])
+			if d.left[i] > 0 {
+				return now + int64(askAgain), dayNames[i]
+			}
 			return now + int64(max(d.end.Sub(wall.Round(0)), time.Millisecond)), dayNames[i]
 		}
 	}
@@ -59,33 +77,54 @@ func (d *days) change(number int64, difference weights) {
 
 func (l *Limiter) dayLimits() (limits [2]int64) {
 	for i, limit := range [2]int64{l.limits.RPD, l.limits.TPD} {
-		if limit > 0 {
+		switch {
+		case limit > 0 && l.days.shared:
+			limits[i] = limit
+		case limit > 0:
 			limits[i] = max(limit/l.owners, 1)
 		}
 	}
 	return limits
 }
 
-// Snapshot is what a limiter has let through today, to be kept over a restart.
-type Snapshot struct {
-	Day              time.Time `json:"day"` // when the day began
-	Requests, Tokens int64
+// DayCount counts what limits per day are about.
+type DayCount struct{ Requests, Tokens int64 }
+
+// Day is how a limiter stands with its limits per day.
+type Day struct {
+	// Begin is when the day began, in the provider's zone.
+	Begin time.Time
+	// Limits are those of all processes together, 0 for none. Used was let through by this one, Share is what it may let through, Lack what calls that wait need beyond that.
+	Limits, Used, Share, Lack DayCount
 }
 
-// Snapshot returns what was let through today, as far as there is a limit per day.
-func (l *Limiter) Snapshot() Snapshot {
+// Day returns how the limiter stands with its limits per day; ok is false if it has none.
+func (l *Limiter) Day() (d Day, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.days.roll()
-	return Snapshot{Day: l.days.begin, Requests: l.days.counts[dayRequests], Tokens: l.days.counts[dayTokens]}
-}
-
-// Restore counts what an earlier process let through, if that was today.
-func (l *Limiter) Restore(s Snapshot) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.days.roll(); s.Day.Equal(l.days.begin) {
-		l.days.counts[dayRequests] += max(s.Requests, 0)
-		l.days.counts[dayTokens] += max(s.Tokens, 0)
+	if l.limits.RPD <= 0 && l.limits.TPD <= 0 {
+		return d, false
 	}
+	l.days.roll()
+	count := func(n [2]int64) DayCount { return DayCount{n[dayRequests], n[dayTokens]} }
+	return Day{
+		Begin: l.days.begin, Limits: DayCount{l.limits.RPD, l.limits.TPD},
+		Used: count(l.days.counts), Share: count(l.days.share), Lack: count(l.days.lack),
+	}, true
+}
+
+// ShareDay says what this process may let through in all on the day that begins at begin, and what of the limits nobody has taken yet: while there is some, calls beyond
+// the share look again after a second; else they wait for the next day. From the first call of it on the limiter lets nothing through that is not in its share. It
+// is how limits per day hold over processes and restarts: take from a store before the use, and a crash can only have taken too much.
+func (l *Limiter) ShareDay(begin time.Time, share, left DayCount) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.days.shared = true
+	if l.days.roll(); !l.days.begin.Equal(begin) {
+		return // of another day
+	}
+	l.days.share = [2]int64{share.Requests, share.Tokens}
+	l.days.left = [2]int64{left.Requests, left.Tokens}
+	l.days.lack = [2]int64{}
+	l.pump()
 }

@@ -431,22 +431,14 @@ func TestDays(t *testing.T) {
 		l := ratelimit.New(ratelimit.Limits{RPD: 3, TPD: 1000}, ratelimit.Generic())
 		time.Sleep(20 * time.Hour) // the bubble begins at midnight
 		must(t, l, small).Release()
-		done(must(t, l, small))
-		done(must(t, l, small))
-		kept := l.Snapshot()
-		if kept.Requests != 2 || kept.Tokens != 20 {
-			t.Errorf("%+v", kept)
+		for range 3 {
+			done(must(t, l, small))
 		}
-		again := ratelimit.New(ratelimit.Limits{RPD: 3}, ratelimit.Generic())
-		again.Restore(kept)
-		done(must(t, again, small))
-		for _, l := range []*ratelimit.Limiter{again, l} {
-			if l != again {
-				done(must(t, l, small))
-			}
-			if wait, why := refusedFor(t, l, small); wait != 4*time.Hour || why != "requests of the day" {
-				t.Errorf("%v: %s", wait, why)
-			}
+		if d, ok := l.Day(); !ok || d.Used != (ratelimit.DayCount{Requests: 3, Tokens: 30}) {
+			t.Errorf("%+v", d)
+		}
+		if wait, why := refusedFor(t, l, small); wait != 4*time.Hour || why != "requests of the day" {
+			t.Errorf("%v: %s", wait, why)
 		}
 		p := must(t, l, small)
 		if p.Waited() != 4*time.Hour {
@@ -455,10 +447,36 @@ func TestDays(t *testing.T) {
 		if wait, why := refusedFor(t, l, ratelimit.Demand{InputBytes: 2979}); wait != 24*time.Hour || why != "tokens of the day" {
 			t.Errorf("%v: %s", wait, why)
 		}
-		late := ratelimit.New(ratelimit.Limits{RPD: 3}, ratelimit.Generic())
-		late.Restore(kept) // of yesterday
-		if s := late.Snapshot(); s.Requests != 0 {
-			t.Errorf("%+v", s)
+	})
+}
+
+// A share of the day's limit: what is beyond it waits for a larger one, or for the next day when the limit is spent.
+func TestDayShare(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := ratelimit.New(ratelimit.Limits{RPD: 10}, ratelimit.Generic())
+		d, _ := l.Day()
+		l.ShareDay(d.Begin, ratelimit.DayCount{Requests: 1}, ratelimit.DayCount{Requests: 9})
+		done(must(t, l, small))
+		if wait, _ := refusedFor(t, l, small); wait != time.Second {
+			t.Errorf("there is more to be had, and it waits %v", wait)
+		}
+		go func() {
+			time.Sleep(3 * time.Second)
+			if d, _ := l.Day(); d.Lack.Requests != 1 || d.Share.Requests != 1 || d.Used.Requests != 1 {
+				t.Errorf("%+v", d)
+			}
+			l.ShareDay(d.Begin, ratelimit.DayCount{Requests: 2}, ratelimit.DayCount{})
+		}()
+		if p := must(t, l, small); p.Waited() != 3*time.Second {
+			t.Errorf("waited %v", p.Waited())
+		}
+		if wait, _ := refusedFor(t, l, small); wait != 24*time.Hour-3*time.Second {
+			t.Errorf("the limit is spent, and it waits %v", wait)
+		}
+		time.Sleep(24 * time.Hour)
+		l.ShareDay(d.Begin, ratelimit.DayCount{Requests: 5}, ratelimit.DayCount{}) // of yesterday
+		if _, err := l.Acquire(t.Context(), small, 0); !errors.Is(err, ratelimit.ErrWouldWait) {
+			t.Errorf("yesterday's share is today's: %v", err)
 		}
 	})
 }

@@ -293,8 +293,26 @@ type Ledger interface {
 	ModelSums(ctx context.Context, job string) (map[string]ModelSum, error)
 
 	// UseModel notes that an owner uses a provider's model now and returns how many live owners did so since the
-	// given time; they share its rate limit.
-	UseModel(ctx context.Context, owner OwnerID, key string, now, since time.Time) (owners int, err error)
+	// given time; they share its rate limit. left is when an owner that lives no more last did, as far as no later call of UseModel
+	// has told so already; zero if none.
+	UseModel(ctx context.Context, owner OwnerID, key string, now, since time.Time) (owners int, left time.Time, err error)
+	// TakeDay takes up to want of what is left of a provider's model's limit for the day that begins at day, for all processes together, each part as far as there is
+	// some, and returns what it got and what all have taken. A part below zero is given back. A limit of 0 is none. Earlier days are forgotten.
+	TakeDay(ctx context.Context, key string, day time.Time, want, limit DayUse) (got, taken DayUse, err error)
+}
+
+// DayUse is a part of what a provider allows per day.
+type DayUse struct{ Requests, Tokens int64 }
+
+// Take returns what of want can be taken where so much is taken already: all that is left of each limit at most, and what is given back.
+func (taken DayUse) Take(want, limit DayUse) (got DayUse) {
+	part := func(taken, want, limit int64) int64 {
+		if want > 0 && limit > 0 {
+			return max(min(want, limit-taken), 0)
+		}
+		return max(want, -taken)
+	}
+	return DayUse{part(taken.Requests, want.Requests, limit.Requests), part(taken.Tokens, want.Tokens, limit.Tokens)}
 }
 
 // Presence knows whether owners live. It belongs to the backend, because what proves a death does: a kernel lock on one

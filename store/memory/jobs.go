@@ -250,9 +250,9 @@ func (s *Store) ModelSums(ctx context.Context, id string) (_ map[string]store.Mo
 }
 
 // UseModel implements [store.Ledger].
-func (s *Store) UseModel(ctx context.Context, by store.OwnerID, model string, now, since time.Time) (n int, err error) {
+func (s *Store) UseModel(ctx context.Context, by store.OwnerID, model string, now, since time.Time) (n int, left time.Time, err error) {
 	if err := s.begin(ctx); err != nil {
-		return 0, err
+		return 0, time.Time{}, err
 	}
 	defer s.end(&err)
 	if s.models[model] == nil {
@@ -260,9 +260,32 @@ func (s *Store) UseModel(ctx context.Context, by store.OwnerID, model string, no
 	}
 	s.models[model][by] = wall(now)
 	for id, at := range s.models[model] {
-		if o, ok := s.owners[id]; ok && o.State == store.OwnerLive && !at.Before(since) {
+		switch o, ok := s.owners[id]; {
+		case !ok || o.State != store.OwnerLive:
+			if at.After(left) {
+				left = at
+			}
+			delete(s.models[model], id)
+		case !at.Before(since):
 			n++
 		}
 	}
-	return n, nil
+	return n, left, nil
+}
+
+// TakeDay implements [store.Ledger].
+func (s *Store) TakeDay(ctx context.Context, model string, begin time.Time, want, limit store.DayUse) (got, taken store.DayUse, err error) {
+	if err := s.begin(ctx); err != nil {
+		return got, taken, err
+	}
+	defer s.end(&err)
+	d := s.days[model]
+	if !d.begin.Equal(begin) {
+		d = day{begin: wall(begin)}
+	}
+	got = d.taken.Take(want, limit)
+	d.taken.Requests += got.Requests
+	d.taken.Tokens += got.Tokens
+	s.days[model] = d
+	return got, d.taken, nil
 }

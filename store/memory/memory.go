@@ -30,6 +30,7 @@ type Store struct {
 	doubts   []store.Doubt // by ID − 1; ended ones have no amount
 	jobs     map[string]*job
 	models   map[string]map[store.OwnerID]time.Time
+	days     map[string]day
 
 	living  map[store.OwnerID]bool
 	claimed map[store.OwnerID]bool
@@ -40,6 +41,11 @@ type Store struct {
 type account struct {
 	name   string
 	window int64
+}
+
+type day struct {
+	begin time.Time
+	taken store.DayUse
 }
 
 type owner struct {
@@ -58,6 +64,7 @@ func New(o Options) *Store {
 		calls:    newCallLog(),
 		jobs:     map[string]*job{},
 		models:   map[string]map[store.OwnerID]time.Time{},
+		days:     map[string]day{},
 		living:   map[store.OwnerID]bool{},
 		claimed:  map[store.OwnerID]bool{},
 	}

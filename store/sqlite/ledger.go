@@ -292,17 +292,3 @@ func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.Mod
 	}
 	return sums, nil
 }
-
-// UseModel implements [store.Ledger].
-func (s *Store) UseModel(ctx context.Context, owner store.OwnerID, key string, now, since time.Time) (n int, err error) {
-	err = s.update(ctx, func(t *tx) error {
-		if _, err := t.exec(qUseModel, key, owner, nanos(now)); err != nil {
-			return err
-		}
-		if _, err := t.exec(qModelForget, key); err != nil {
-			return err
-		}
-		return one(t, qModelUsers, []any{key, nanos(since)}, &n)
-	})
-	return n, err
-}

@@ -62,9 +62,15 @@ const (
 
 	qUseModel = `INSERT INTO model_use (model, owner, at) VALUES (?, ?, ?)
 	ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at`
+	qModelLeft   = `SELECT coalesce(max(at), 0) FROM model_use WHERE model = ? AND owner NOT IN (SELECT id FROM owner WHERE state = 'live')`
 	qModelForget = `DELETE FROM model_use WHERE model = ? AND owner NOT IN (SELECT id FROM owner WHERE state = 'live')`
 	qModelUsers  = `SELECT count(*) FROM model_use m JOIN owner o ON o.id = m.owner
 	WHERE m.model = ? AND m.at >= ? AND o.state = 'live'`
+
+	qDayForget = `DELETE FROM day_use WHERE model = ? AND day < ?`
+	qDayUse    = `SELECT coalesce(sum(requests), 0), coalesce(sum(tokens), 0) FROM day_use WHERE model = ? AND day = ?`
+	qDayPut    = `INSERT INTO day_use (model, day, requests, tokens) VALUES (?, ?, ?, ?)
+	ON CONFLICT (model, day) DO UPDATE SET requests = excluded.requests, tokens = excluded.tokens`
 
 	jobColumns = `id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated`
 	qJobInsert = `INSERT INTO job (` + jobColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`

@@ -301,14 +301,45 @@ func testUseModel(_ *testing.T, b *bench) {
 		{"a", "m", time.Minute, 2},
 	} {
 		at := b.now.Add(step.after)
-		n, err := b.st.UseModel(b.ctx, step.owner, step.key, at, at.Add(-10*time.Second))
+		n, left, err := b.st.UseModel(b.ctx, step.owner, step.key, at, at.Add(-10*time.Second))
 		b.ok(err)
+		b.same("left by nobody", time.Time{}, left)
 		if n != step.want {
 			b.Fatalf("step %d: %d owners, want %d", i, n, step.want)
 		}
 	}
 	b.ok(b.st.Declare(b.ctx, "a", b.now))
-	n, err := b.st.UseModel(b.ctx, "b", "m", b.now, time.Time{})
+	n, left, err := b.st.UseModel(b.ctx, "b", "m", b.now, time.Time{})
 	b.ok(err)
 	b.same("without the dead", 1, n)
+	b.same("who left a moment ago", true, left.Equal(b.now.Add(time.Minute)))
+	_, left, err = b.st.UseModel(b.ctx, "b", "m", b.now, time.Time{})
+	b.ok(err)
+	b.same("told once", time.Time{}, left)
+}
+
+func testTakeDay(_ *testing.T, b *bench) {
+	today := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC) // where days begin at midnight in Los Angeles
+	limit := store.DayUse{Requests: 10, Tokens: 1000}
+	for i, step := range []struct {
+		key              string
+		day              time.Time
+		want, limit      store.DayUse
+		wantGot, wantAll store.DayUse
+	}{
+		{"m", today, store.DayUse{Requests: 4, Tokens: 600}, limit, store.DayUse{Requests: 4, Tokens: 600}, store.DayUse{Requests: 4, Tokens: 600}},
+		{"m", today, store.DayUse{Requests: 4, Tokens: 600}, limit, store.DayUse{Requests: 4, Tokens: 400}, store.DayUse{Requests: 8, Tokens: 1000}},
+		{"n", today, store.DayUse{Requests: 4}, store.DayUse{}, store.DayUse{Requests: 4}, store.DayUse{Requests: 4}},
+		{"m", today, store.DayUse{Tokens: 1}, limit, store.DayUse{}, store.DayUse{Requests: 8, Tokens: 1000}},
+		{"m", today, store.DayUse{Requests: -3, Tokens: -100}, limit, store.DayUse{Requests: -3, Tokens: -100}, store.DayUse{Requests: 5, Tokens: 900}},
+		{"m", today, store.DayUse{Requests: 9, Tokens: 1}, store.DayUse{Requests: 3, Tokens: 1000}, store.DayUse{Tokens: 1}, store.DayUse{Requests: 5, Tokens: 901}},
+		{"m", today, store.DayUse{Requests: -9}, limit, store.DayUse{Requests: -5}, store.DayUse{Tokens: 901}},
+		{"m", today.AddDate(0, 0, 1), store.DayUse{Requests: 1}, limit, store.DayUse{Requests: 1}, store.DayUse{Requests: 1}},
+	} {
+		got, all, err := b.st.TakeDay(b.ctx, step.key, step.day, step.want, step.limit)
+		b.ok(err)
+		if got != step.wantGot || all != step.wantAll {
+			b.Fatalf("step %d: got %+v of %+v, want %+v of %+v", i, got, all, step.wantGot, step.wantAll)
+		}
+	}
 }

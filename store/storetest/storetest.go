@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		"ReconcileCalls":      testReconcileCalls,
 		"ReconcileLive":       testReconcileLive,
 		"UseModel":            testUseModel,
+		"TakeDay":             testTakeDay,
 		"Presence":            testPresence,
 		"Jobs":                testJobs,
 		"JobRemoval":          testJobRemoval,

@@ -1,0 +1,73 @@
+package aurea
+
+import (
+	"context"
+
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+// dayShare keeps a limiter's share of limits per day, which all processes on a store have together and which outlive them. What a process may let through it
+// takes from the store before: one that is killed has taken at most a hundredth of the limit too much. Used by one goroutine at a time.
+type dayShare struct {
+	used ratelimit.DayCount // when it was last renewed
+}
+
+// renew takes what the process will need until the next time, and gives back what it does not. Without an answer of the store the share stays as it is.
+func (s *dayShare) renew(ctx context.Context, st store.Ledger, id limitID, lim *ratelimit.Limiter) {
+	d, ok := lim.Day()
+	if !ok {
+		return
+	}
+	want := store.DayUse{
+		Requests: more(d.Limits.Requests, d.Used.Requests, d.Share.Requests, d.Lack.Requests, d.Used.Requests-s.used.Requests),
+		Tokens:   more(d.Limits.Tokens, d.Used.Tokens, d.Share.Tokens, d.Lack.Tokens, d.Used.Tokens-s.used.Tokens),
+	}
+	s.used = d.Used
+	if want == (store.DayUse{}) && d.Lack == (ratelimit.DayCount{}) && d.Share != (ratelimit.DayCount{}) {
+		return
+	}
+	got, taken, err := st.TakeDay(ctx, id.String(), d.Begin, want, store.DayUse(d.Limits))
+	left := ratelimit.DayCount{Requests: d.Limits.Requests - taken.Requests, Tokens: d.Limits.Tokens - taken.Tokens}
+	if err != nil {
+		left = ratelimit.DayCount{Requests: 1, Tokens: 1} // nobody knows; it is asked again
+	}
+	lim.ShareDay(d.Begin, ratelimit.DayCount{Requests: d.Share.Requests + got.Requests, Tokens: d.Share.Tokens + got.Tokens}, left)
+}
+
+// more is how much a share should grow: enough for twice the last second, for the calls that wait, and for a hundredth of the limit while there are calls, a
+// thousandth while there are none. Below zero, it is too large.
+func more(limit, used, share, lack, lately int64) int64 {
+	if limit <= 0 {
+		return 0
+	}
+	ahead := max(limit/1000, 1)
+	if lately > 0 || share == 0 {
+		ahead = max(limit/100, 2*lately, 1)
+	}
+	switch free := share - used; {
+	case lack > 0 || 2*free < ahead:
+		return max(ahead-free, lack)
+	case free > 2*ahead:
+		return ahead - free
+	}
+	return 0
+}
+
+// giveBack returns what the process took and did not use.
+func (s *dayShare) giveBack(ctx context.Context, st store.Ledger, id limitID, lim *ratelimit.Limiter) {
+	d, ok := lim.Day()
+	unused := store.DayUse{Requests: min(d.Used.Requests-d.Share.Requests, 0), Tokens: min(d.Used.Tokens-d.Share.Tokens, 0)}
+	if !ok || unused == (store.DayUse{}) {
+		return
+	}
+	lim.ShareDay(d.Begin, d.Used, ratelimit.DayCount{})
+	_, _, _ = st.TakeDay(ctx, id.String(), d.Begin, unused, store.DayUse(d.Limits)) // what stays taken is only not used
+}
+
+// day returns the share of a limit, nil if it has no limits per day.
+func (l *limits) day(id limitID) *dayShare {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.days[id]
+}
