@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"config":                  {"money"},
 	"logging":                 {"redact"},
 	"simulate":                {},
-	"":                        {"money", "pricing", "usage", "store", "budget", "ratelimit", "breaker", "retry", "policy", "store/memory", "internal/wire"},
+	"":                        {"money", "pricing", "usage", "store", "budget", "ratelimit", "breaker", "retry", "redact", "policy", "store/memory", "internal/wire"},
 	"provider":                {"", "retry", "usage"},
 	"provider/openai":         {"", "provider", "retry", "usage"},
 	"provider/anthropic":      {"", "provider", "retry", "usage"},
@@ -38,10 +38,10 @@ var arrows = map[string][]string{
 	"store/storetest":         {"money", "store"},
 	"batch":                   {"", "store", "usage", "ratelimit"},
 	"internal/progress":       {"money"},
-	"internal/app": {
-		"", "breaker", "budget", "config", "logging", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "redact",
-		"retry", "simulate", "store", "store/sqlite", "usage",
+	"setup": {
+		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "usage",
 	},
+	"internal/app": {"", "budget", "config", "logging", "redact", "setup", "simulate", "store", "store/sqlite"},
 	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "simulate", "store"},
 	"cmd/aurea":    {"internal/cli"},
 }

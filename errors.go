@@ -79,14 +79,26 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code && t.Message == ""
 }
 
-// Errors to compare with errors.Is.
+// Errors to compare with errors.Is; errors.As into an *[Error] gives the message and what to do next.
 var (
-	ErrBudgetExceeded = &Error{Code: CodeBudgetExceeded}
-	ErrRateLimited    = &Error{Code: CodeRateLimited}
-	ErrCircuitOpen    = &Error{Code: CodeCircuitOpen}
-	ErrPriceUnknown   = &Error{Code: CodePriceUnknown}
-	ErrJobCancelled   = &Error{Code: CodeJobCancelled}
-	ErrUnavailable    = &Error{Code: CodeUnavailable}
+	ErrInvalidRequest   = &Error{Code: CodeInvalidRequest}
+	ErrEndpointMismatch = &Error{Code: CodeEndpointMismatch}
+	ErrUnauthorized     = &Error{Code: CodeUnauthorized}
+	ErrBudgetExceeded   = &Error{Code: CodeBudgetExceeded}
+	ErrModelNotAllowed  = &Error{Code: CodeModelNotAllowed}
+	ErrModelNotFound    = &Error{Code: CodeModelNotFound}
+	ErrNotFound         = &Error{Code: CodeNotFound}
+	ErrJobConflict      = &Error{Code: CodeJobConflict}
+	ErrJobCancelled     = &Error{Code: CodeJobCancelled}
+	ErrBodyTooLarge     = &Error{Code: CodeBodyTooLarge}
+	ErrRequestOverLimit = &Error{Code: CodeRequestOverLimit}
+	ErrPriceUnknown     = &Error{Code: CodePriceUnknown}
+	ErrRateLimited      = &Error{Code: CodeRateLimited}
+	ErrUpstream         = &Error{Code: CodeUpstreamError}
+	ErrCircuitOpen      = &Error{Code: CodeCircuitOpen}
+	ErrUnavailable      = &Error{Code: CodeUnavailable}
+	ErrUpstreamTimeout  = &Error{Code: CodeUpstreamTimeout}
+	ErrDeadlineExceeded = &Error{Code: CodeDeadlineExceeded}
 )
 
 // ErrorCode returns the code of an error of Aurea's, or "internal".

@@ -38,11 +38,7 @@ type notSent struct{ error }
 func (e *notSent) Unwrap() error { return e.error }
 
 // Permanent wraps an error of a function given to [Execute]: the function is not run again, and the circuit breaker does not count it.
-func Permanent(err error) error { return &permanent{err} }
-
-type permanent struct{ error }
-
-func (e *permanent) Unwrap() error { return e.error }
+func Permanent(err error) error { return retry.Permanent(err) }
 
 // failureOf reads a function's error; see [Execute] for what it understands.
 func failureOf(err error) retry.Failure {
@@ -106,11 +102,10 @@ func (f *function) judged(ctx context.Context, v retry.Verdict) retry.Verdict {
 	if f.err == nil || ctx.Err() != nil {
 		return v
 	}
-	var stop *permanent
 	switch {
 	case f.usage != Usage{}: // an answer came, and the function did not like it
 		return retry.Verdict{Class: retry.Alive, Reason: "answered"}
-	case errors.As(f.err, &stop):
+	case retry.IsPermanent(f.err):
 		v.Retry, v.Failover = false, false
 		if f.resp.Failure.Err != nil {
 			v.Class, v.Reason = retry.Cancelled, "permanent"

@@ -8,6 +8,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/policy"
+	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/store"
 )
@@ -23,6 +24,14 @@ func routeRefused(err error) error {
 		return &Error{Code: CodeEndpointMismatch, Message: err.Error(), Err: err}
 	}
 	return &Error{Code: CodeModelNotFound, Message: err.Error(), Err: err}
+}
+
+func priceUnknown(err error) error {
+	e := &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
+	if unknown, ok := errors.AsType[*pricing.UnknownPriceError](err); ok {
+		e.Hint = unknown.Hint()
+	}
+	return e
 }
 
 func holdRefused(ctx context.Context, err error) error {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
@@ -210,11 +209,7 @@ func (o *Orchestrator) price(provider, requested, upstream string, at time.Time)
 		}
 	}
 	if err != nil {
-		e := &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
-		if unknown, ok := errors.AsType[*pricing.UnknownPriceError](err); ok {
-			e.Hint = unknown.Hint()
-		}
-		return price, e
+		return nil, priceUnknown(err)
 	}
 	return price, nil
 }

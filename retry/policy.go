@@ -109,13 +109,24 @@ type permanent struct{ error }
 
 func (p *permanent) Unwrap() error { return p.error }
 
+// IsPermanent reports whether err is, or wraps, one of [Permanent].
+func IsPermanent(err error) bool {
+	_, is := errors.AsType[*permanent](err)
+	return is
+}
+
+// Do is the function [Do] for an operation without a result.
+func (p Policy) Do(ctx context.Context, fn func(context.Context) error) error {
+	_, err := Do(ctx, p, func(ctx context.Context, _ int) (struct{}, error) { return struct{}{}, fn(ctx) })
+	return err
+}
+
 // Do calls fn until it succeeds, the policy or ctx ends, or fn returns a [Permanent] error. attempt counts from 0. A wait that cannot fit ctx's deadline is not
 // begun: the last error is returned at once.
 func Do[T any](ctx context.Context, p Policy, fn func(ctx context.Context, attempt int) (T, error)) (T, error) {
 	for n := 0; ; n++ {
 		v, err := fn(ctx, n)
-		var stop *permanent
-		if err == nil || n >= p.MaxRetries || ctx.Err() != nil || errors.As(err, &stop) {
+		if err == nil || n >= p.MaxRetries || ctx.Err() != nil || IsPermanent(err) {
 			return v, err
 		}
 		d, _ := p.Delay(n, 0)

@@ -1,4 +1,4 @@
-package app
+package setup
 
 import (
 	aurea "github.com/andres20980/aurea-orchestrator"
@@ -11,15 +11,14 @@ import (
 
 // settings answers what the configuration says about a provider or a model.
 type settings struct {
-	cfg       *config.Config
-	providers []config.Provider
-	byName    map[string]config.Provider
-	models    map[string]config.Model
+	cfg    *config.Config
+	byName map[string]config.Provider
+	models map[string]config.Model
 }
 
-func newSettings(cfg *config.Config, providers []config.Provider) *settings {
-	s := &settings{cfg: cfg, providers: providers, byName: make(map[string]config.Provider), models: make(map[string]config.Model)}
-	for _, p := range providers {
+func newSettings(cfg *config.Config) *settings {
+	s := &settings{cfg: cfg, byName: make(map[string]config.Provider), models: make(map[string]config.Model)}
+	for _, p := range cfg.Providers {
 		s.byName[p.Name] = p
 	}
 	for _, m := range cfg.Models {
@@ -31,7 +30,7 @@ func newSettings(cfg *config.Config, providers []config.Provider) *settings {
 // clients makes the providers.
 func (s *settings) clients() []aurea.Provider {
 	var list []aurea.Provider
-	for _, p := range s.providers {
+	for _, p := range s.cfg.Providers {
 		headers := make(map[string]string, len(p.Headers))
 		for name, value := range p.Headers {
 			headers[name] = value.Reveal()
@@ -51,7 +50,7 @@ func (s *settings) clients() []aurea.Provider {
 
 func (s *settings) unusable() map[string]string {
 	why := make(map[string]string)
-	for _, p := range s.providers {
+	for _, p := range s.cfg.Providers {
 		if p.Unusable != "" {
 			why[p.Name] = p.Unusable
 		}
@@ -61,7 +60,7 @@ func (s *settings) unusable() map[string]string {
 
 func (s *settings) router(catalogue func(string) (string, bool)) *policy.Router {
 	var providers []policy.Provider
-	for _, p := range s.providers {
+	for _, p := range s.cfg.Providers {
 		providers = append(providers, policy.Provider{Name: p.Name, API: p.API})
 	}
 	var models []policy.Model
