@@ -60,8 +60,8 @@ type Config struct {
 	RetryRatio, RetryBurst float64
 	// Breaker is the same for every provider and model. Default: [breaker.Default].
 	Breaker *breaker.Config
-	// MaxWait bounds each wait of calls that name no bound of their own: those of [Execute]. Default: 2 minutes.
-	MaxWait time.Duration
+	// MaxWait bounds each wait of calls that name no bound of their own: those of [Execute]. 0 refuses at once. Default: 2 minutes.
+	MaxWait *time.Duration
 	// Timeouts of an attempt.
 	Timeouts Timeouts
 	// CutStops says of which providers it is known that they stop writing when the connection is closed. What a stream that was cut may have cost beyond
@@ -146,7 +146,7 @@ func New(cfg Config) (*Orchestrator, error) {
 		store: cfg.Store, money: cfg.Tracker, providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router,
 		rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput, capField: cfg.CapField, caps: cfg.Caps,
 		noUnbound: cfg.RefuseUnbounded, retry: *cfg.Retry, breakers: breaker.NewRegistry(*cfg.Breaker),
-		timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: cfg.MaxWait, ownMoney: ownMoney,
+		timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: *cfg.MaxWait, ownMoney: ownMoney,
 		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
 	}
 	o.places = newPlaces(o)
@@ -200,8 +200,8 @@ func (c Config) withDefaults() Config {
 	if c.Breaker == nil {
 		c.Breaker = new(breaker.Default())
 	}
-	if c.MaxWait == 0 {
-		c.MaxWait = 2 * time.Minute
+	if c.MaxWait == nil {
+		c.MaxWait = new(2 * time.Minute)
 	}
 	if c.RetryRatio == 0 && c.RetryBurst == 0 {
 		c.RetryRatio, c.RetryBurst = 0.1, 1000

@@ -334,3 +334,24 @@ func ExampleRouter_Resolve() {
 	// local qwen3
 	// model "openai/gpt-4o" is denied by the entry "gpt-*" of policy.denied_models
 }
+
+// A glob for models says nothing about providers whose name it would match.
+func TestGlobsOfModelsAreNotOfProviders(t *testing.T) {
+	t.Parallel()
+	route := policy.Route{Targets: []policy.Target{{Provider: "openai", Model: "gpt-4o"}}}
+	for _, c := range []struct {
+		rules policy.Rules
+		name  string
+		ok    bool
+	}{
+		{policy.Rules{Denied: []string{"o*"}}, "gpt-4o", true},
+		{policy.Rules{Allowed: []string{"o*"}}, "gpt-4o", false},
+		{policy.Rules{Denied: []string{"openai/*"}}, "gpt-4o", false},
+		{policy.Rules{Allowed: []string{"openai/*"}}, "gpt-4o", true},
+		{policy.Rules{Denied: []string{"*4o"}}, "gpt-4o", false},
+	} {
+		if _, err := c.rules.Apply(c.name, route); (err == nil) != c.ok {
+			t.Errorf("%+v on %s: %v", c.rules, c.name, err)
+		}
+	}
+}

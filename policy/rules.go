@@ -64,6 +64,7 @@ func (r Rules) Check(model string) error {
 // left. A target counts under the name its provider knows and under PROVIDER/NAME, so a denied model
 // cannot be had through an alias, another spelling or a failover.
 //
+//   - Only entries with a slash are held against PROVIDER/NAME: "o*" is not all of openai.
 //   - A denied requested name refuses the call; a denied target is left out.
 //   - An allowed requested name allows its targets, because where a configured name leads is the
 //     operator's word: {allowed_models: [fast]} offers "fast" without offering what is behind it.
@@ -83,13 +84,13 @@ func (r Rules) Apply(requested string, route Route) (Route, error) {
 		qualified := t.Provider + "/" + t.Model
 		rule, denied := first(r.Denied, t.Model)
 		if !denied {
-			rule, denied = first(r.Denied, qualified)
+			rule, denied = first(withProvider(r.Denied), qualified)
 		}
 		switch {
 		case denied:
 			// The entry that took the last way out is the one worth naming.
 			refusal = &NotAllowed{Model: qualified, Rule: rule}
-		case byName || r.allows(t.Model) || r.allows(qualified):
+		case byName || r.allows(t.Model) || matchesAny(withProvider(r.Allowed), qualified):
 			kept = append(kept, t)
 		}
 	}
@@ -101,8 +102,23 @@ func (r Rules) Apply(requested string, route Route) (Route, error) {
 }
 
 func (r Rules) allows(name string) bool {
-	return len(r.Allowed) == 0 || slices.ContainsFunc(r.Allowed, func(p string) bool { return Match(p, name) })
+	return len(r.Allowed) == 0 || matchesAny(r.Allowed, name)
 }
+
+func matchesAny(patterns []string, name string) bool {
+	_, ok := first(patterns, name)
+	return ok
+}
+
+// withProvider returns the patterns that can name a provider: o* stands for models, not for all that openai serves.
+func withProvider(patterns []string) []string {
+	if !slices.ContainsFunc(patterns, namesProvider) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return !namesProvider(p) })
+}
+
+func namesProvider(pattern string) bool { return strings.Contains(pattern, "/") }
 
 // first returns the first pattern that matches name.
 func first(patterns []string, name string) (string, bool) {

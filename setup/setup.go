@@ -48,7 +48,7 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 			Threshold: cfg.Breaker.Threshold, FailureRatio: cfg.Breaker.FailureRatio, MinCalls: cfg.Breaker.MinCalls,
 			Window: cfg.Breaker.Window, Timeout: cfg.Breaker.Timeout, MaxTimeout: cfg.Breaker.MaxTimeout,
 		},
-		MaxWait:  max(cfg.Limits.MaxWait, 1), // none at all is not the default
+		MaxWait:  new(cfg.Limits.MaxWait),
 		Timeouts: aurea.Timeouts{Request: cfg.Timeouts.Request, FirstByte: cfg.Timeouts.FirstByte, IdleStream: cfg.Timeouts.IdleStream},
 		JobLimit: &limit,
 	}, nil
