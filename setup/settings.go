@@ -107,6 +107,12 @@ func (s *settings) limits(provider, _, key string) (ratelimit.Limits, ratelimit.
 	return l, profile
 }
 
+// cutStops reports whether the operator said so: no provider of the profiles promises it.
+func (s *settings) cutStops(provider string) bool {
+	stops := s.byName[provider].CutStopsGeneration
+	return stops != nil && *stops
+}
+
 func (s *settings) maxOutput(key string) int64 { return s.models[key].MaxOutput }
 
 // capField is the name of the output cap in a chat completion: OpenAI renamed it, most that are compatible did not.

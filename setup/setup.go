@@ -50,6 +50,7 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 		},
 		MaxWait:  new(cfg.Limits.MaxWait),
 		Timeouts: aurea.Timeouts{Request: cfg.Timeouts.Request, FirstByte: cfg.Timeouts.FirstByte, IdleStream: cfg.Timeouts.IdleStream},
+		CutStops: settings.cutStops,
 		JobLimit: &limit,
 	}, nil
 }
