@@ -24,7 +24,7 @@ func (s *Store) Audit(ctx context.Context) (a store.Audit, err error) {
 		}
 		err = each(r, qLeases, nil, func(rows *sql.Rows) error {
 			var l store.AuditLease
-			err := rows.Scan(&l.Owner, &l.Counter, &l.Seq, &l.Granted, &l.Spent)
+			err := rows.Scan(intact("lease"), &l.Owner, &l.Counter, &l.Seq, &l.Granted, &l.Spent)
 			a.Leases = append(a.Leases, l)
 			return err
 		})

@@ -93,7 +93,7 @@ func (t *tx) known(j row, it *store.Item) (seq int64, err error) {
 	var id int64
 	var url string
 	var body []byte
-	if err := one(t, qItemKnown, []any{j.num, it.CustomID}, &id, &url, &body); err != nil {
+	if err := one(t, qItemKnown, []any{j.num, it.CustomID}, intact("item"), &id, &url, &body); err != nil {
 		return 0, err
 	}
 	if url != it.URL || !bytes.Equal(body, it.Body) {
@@ -165,7 +165,7 @@ func (s *Store) Claim(
 func (t *tx) ready(id int64, lane string, limit int) (items []store.Item, err error) {
 	err = each(t, qItemsReady, []any{id, limit}, func(rows *sql.Rows) error {
 		it := store.Item{Lane: lane}
-		err := rows.Scan(&it.Seq, &it.CustomID, &it.Attempt, &it.Tries, &it.URL, &it.Body)
+		err := rows.Scan(intact("item"), &it.Seq, &it.CustomID, &it.Attempt, &it.Tries, &it.URL, &it.Body)
 		it.Seq = seqOf(it.Seq)
 		items = append(items, it)
 		return err
@@ -345,7 +345,7 @@ func (s *Store) Results(ctx context.Context, job string, failed bool, after int6
 		args := []any{itemID(j.num, min(max(after, 0), 1<<seqBits-1)), itemID(j.num+1, 0), state, max(limit, 0)}
 		return each(r, qResults, args, func(rows *sql.Rows) error {
 			var res store.Result
-			err := rows.Scan(&res.Seq, &res.CustomID, &res.Status, &res.RequestID, &res.ErrorCode, &res.ErrorText, &res.Truncated,
+			err := rows.Scan(intact("result"), &res.Seq, &res.CustomID, &res.Status, &res.RequestID, &res.ErrorCode, &res.ErrorText, &res.Truncated,
 				&res.CallID, instant{&res.FinishedAt}, &res.Body)
 			res.Seq = seqOf(res.Seq)
 			all = append(all, res)

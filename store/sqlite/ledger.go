@@ -194,7 +194,7 @@ func settled(res store.RoundResult, err error) (store.RoundResult, error) {
 func (s *Store) Lease(ctx context.Context, owner store.OwnerID, id store.CounterID) (st store.LeaseState, err error) {
 	err = s.view(ctx, func(r snapshot) error {
 		st.Counter = id
-		if err := one(r, qLease, []any{owner, id}, &st.Counter, &st.Seq, &st.Granted, &st.Spent); err != nil {
+		if err := one(r, qLease, []any{owner, id}, intact("lease"), &st.Counter, &st.Seq, &st.Granted, &st.Spent); err != nil {
 			return fmt.Errorf("lease of owner %s on counter %d: %w", owner, id, wrap(ctx, err))
 		}
 		all, err := countersOf(r, []store.CounterID{id})
@@ -279,7 +279,7 @@ func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.Mod
 			var model string
 			var m store.ModelSum
 			var dollars, pico int64
-			if err := rows.Scan(&model, &m.Calls, &m.Attempts, &m.InputTokens, &m.OutputTokens, &dollars, &pico); err != nil {
+			if err := rows.Scan(&model, &m.Calls, &m.Attempts, &m.InputTokens, &m.OutputTokens, &dollars, &pico, intact("call")); err != nil {
 				return err
 			}
 			m.Cost = money.Sum{Dollars: dollars}.Add(money.USD(pico))

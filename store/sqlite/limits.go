@@ -31,7 +31,7 @@ func (s *Store) TakeDay(ctx context.Context, key string, day time.Time, want, li
 			return err
 		}
 		taken = store.DayUse{}
-		if err := one(t, qDayUse, []any{key, nanos(day)}, &taken.Requests, &taken.Tokens); err != nil {
+		if err := one(t, qDayUse, []any{key, nanos(day)}, intact("day_use"), &taken.Requests, &taken.Tokens); err != nil {
 			return err
 		}
 		got = taken.Take(want, limit)

@@ -65,7 +65,7 @@ func (t *tx) PutCounter(c protocol.Counter) error {
 func (t *tx) LeaseSpent(id store.CounterID) (sum money.Sum, err error) {
 	err = each(t, qLeaseSpent, []any{id}, func(rows *sql.Rows) error {
 		var spent money.USD
-		err := rows.Scan(&spent)
+		err := rows.Scan(intact("lease"), &spent)
 		sum = sum.Add(spent)
 		return err
 	})
@@ -85,7 +85,7 @@ func (t *tx) Leases(owner store.OwnerID) ([]protocol.Lease, error) { return t.le
 func (t *tx) leases(q string, args ...any) (all []protocol.Lease, err error) {
 	err = each(t, q, args, func(rows *sql.Rows) error {
 		var l protocol.Lease
-		err := rows.Scan(&l.Counter, &l.Seq, &l.Granted, &l.Spent)
+		err := rows.Scan(intact("lease"), &l.Counter, &l.Seq, &l.Granted, &l.Spent)
 		all = append(all, l)
 		return err
 	})

@@ -1,60 +1,62 @@
 package sqlite
 
+import "strings"
+
 // Every statement on data. Conditions such as "state = 1" are written out because SQLite uses a partial index only where it can
 // see that its condition holds.
-const (
-	counterColumns = `c.id, c.account, c.window_start, c.limit_dollars, c.limit_pico, c.closed, c.committed_dollars,
-	c.committed_pico, c.spent_dollars, c.spent_pico, c.doubt_dollars, c.doubt_pico, c.wanted_until`
+var (
+	counterColumns = soundAs("counter", "c") + `, c.id, c.account, c.window_start, c.limit_dollars, c.limit_pico, c.closed,
+	c.committed_dollars, c.committed_pico, c.spent_dollars, c.spent_pico, c.doubt_dollars, c.doubt_pico, c.wanted_until`
 
-	qCounterInsert = `INSERT INTO counter (account, window_start, limit_dollars, limit_pico) VALUES (?, ?, ?, ?)
-	ON CONFLICT DO NOTHING`
+	qCounterInsert = insertValues("counter", summed["counter"],
+		[]string{"?1", "?2", "?3", "?4", "0", "0", "0", "0", "0", "0", "0", "0"}, "ON CONFLICT DO NOTHING")
 	qCounter       = `SELECT ` + counterColumns + ` FROM counter c WHERE c.id = ?`
 	qCounterByName = `SELECT ` + counterColumns + ` FROM counter c WHERE c.account = ? AND c.window_start = ?`
 	qCounterAll    = `SELECT ` + counterColumns + ` FROM counter c ORDER BY c.id`
-	qCounterPut    = `UPDATE counter SET committed_dollars = ?, committed_pico = ?, spent_dollars = ?, spent_pico = ?,
-	doubt_dollars = ?, doubt_pico = ?, wanted_until = ? WHERE id = ?`
-	qCounterLimit        = `UPDATE counter SET limit_dollars = ?, limit_pico = ? WHERE id = ?`
-	qCounterClosed       = `UPDATE counter SET closed = ? WHERE id = ?`
-	qCounterCloseAccount = `UPDATE counter SET closed = 1 WHERE account = ?`
+	qCounterPut    = change("counter", "id = ?8", "committed_dollars", "?1", "committed_pico", "?2", "spent_dollars", "?3", "spent_pico", "?4",
+		"doubt_dollars", "?5", "doubt_pico", "?6", "wanted_until", "?7")
+	qCounterLimit        = change("counter", "id = ?3", "limit_dollars", "?1", "limit_pico", "?2")
+	qCounterClosed       = change("counter", "id = ?2", "closed", "?1")
+	qCounterCloseAccount = change("counter", "account = ?1", "closed", "1")
 
+	leaseOrNone = `(l.counter IS NULL OR ` + soundAs("lease", "l") + `)`
 	// One row per lease, or one with a NULL lease: a snapshot of counters with what their leases have spent.
-	qCountersShown = `SELECT ` + counterColumns + `, l.spent FROM counter c LEFT JOIN lease l ON l.counter = c.id
+	qCountersShown = `SELECT ` + counterColumns + `, l.spent, ` + leaseOrNone + ` FROM counter c LEFT JOIN lease l ON l.counter = c.id
 	WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY c.id`
-	qCounterShownByName = `SELECT ` + counterColumns + `, l.spent FROM counter c LEFT JOIN lease l ON l.counter = c.id
+	qCounterShownByName = `SELECT ` + counterColumns + `, l.spent, ` + leaseOrNone + ` FROM counter c LEFT JOIN lease l ON l.counter = c.id
 	WHERE c.account = ? AND c.window_start = ?`
 
-	ownerColumns = `id, epoch, state, pid, host, boot_id, joined, died`
-	qOwnerInsert = `INSERT INTO owner (` + ownerColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	ownerColumns = sound("owner") + `, id, epoch, state, pid, host, boot_id, joined, died`
+	qOwnerInsert = insertRow("owner", "")
 	qOwner       = `SELECT ` + ownerColumns + ` FROM owner WHERE id = ?`
 	qOwnerNum    = `SELECT num FROM owner WHERE id = ?`
-	qOwnerPut    = `UPDATE owner SET epoch = ?, state = ?, died = ? WHERE id = ?`
+	qOwnerPut    = change("owner", "id = ?4", "epoch", "?1", "state", "?2", "died", "?3")
 	qOwnersIn    = `SELECT ` + ownerColumns + ` FROM owner WHERE state = ? ORDER BY joined, id`
 	qOwners      = `SELECT ` + ownerColumns + ` FROM owner ORDER BY joined, id`
 
-	qLease       = `SELECT counter, seq, granted, spent FROM lease WHERE owner = ? AND counter = ?`
-	qLeasesOf    = `SELECT counter, seq, granted, spent FROM lease WHERE owner = ? ORDER BY counter`
-	qLeaseSpent  = `SELECT spent FROM lease WHERE counter = ? AND spent > 0`
+	leaseColumns = sound("lease") + `, counter, seq, granted, spent`
+	qLease       = `SELECT ` + leaseColumns + ` FROM lease WHERE owner = ? AND counter = ?`
+	qLeasesOf    = `SELECT ` + leaseColumns + ` FROM lease WHERE owner = ? ORDER BY counter`
+	qLeaseSpent  = `SELECT ` + sound("lease") + `, spent FROM lease WHERE counter = ? AND spent > 0`
 	qLeaseDelete = `DELETE FROM lease WHERE owner = ? AND counter = ?`
-	qLeasePut    = `INSERT INTO lease (owner, counter, seq, granted, spent) VALUES (?, ?, ?, ?, ?)
-	ON CONFLICT (counter, owner) DO UPDATE SET seq = excluded.seq, granted = excluded.granted, spent = excluded.spent`
-	qLeases = `SELECT owner, counter, seq, granted, spent FROM lease ORDER BY counter, owner`
+	qLeasePut    = insertRow("lease", `ON CONFLICT (counter, owner) DO UPDATE SET seq = excluded.seq, granted = excluded.granted,
+	spent = excluded.spent, crc = excluded.crc`)
+	qLeases = `SELECT ` + sound("lease") + `, owner, counter, seq, granted, spent FROM lease ORDER BY counter, owner`
 
-	callColumns = `call, attempt, job, path, item, provider, model, upstream, api, status, outcome, error, input_tokens,
-	cache_read, cache_write, output_tokens, reasoning, cost, doubt, bound, bound_kind, price_hash, price_from, request_id, started, ended`
-	callValues  = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	qCallInsert = `INSERT INTO call (` + callColumns + `) VALUES ` + callValues + ` ON CONFLICT DO NOTHING`
+	callColumns = sound("call") + `, id, ` + strings.Join(summed["call"], ", ")
+	qCallInsert = insertRow("call", "ON CONFLICT DO NOTHING")
 	qCallHas    = `SELECT 1 FROM call WHERE call = ? AND attempt = ?`
-	qCalls      = `SELECT id, ` + callColumns + ` FROM call WHERE id > ? ORDER BY id LIMIT ?`
-	qCallsOfJob = `SELECT id, ` + callColumns + ` FROM call WHERE job = ? AND id > ? ORDER BY id LIMIT ?`
+	qCalls      = `SELECT ` + callColumns + ` FROM call WHERE id > ? ORDER BY id LIMIT ?`
+	qCallsOfJob = `SELECT ` + callColumns + ` FROM call WHERE job = ? AND id > ? ORDER BY id LIMIT ?`
 	// A model's calls are counted over distinct ids; costs are summed in two halves, because the sum of many costs may
 	// pass an int64 of pico-dollars.
 	qModelSums = `SELECT model, count(DISTINCT call), sum(attempt >= 0), sum(input_tokens + cache_read + cache_write),
-	sum(output_tokens), sum(cost / 1000000000000), sum(cost % 1000000000000) FROM call WHERE job = ? GROUP BY model`
+	sum(output_tokens), sum(cost / 1000000000000), sum(cost % 1000000000000), min` + sound("call") + `
+	FROM call WHERE job = ? GROUP BY model`
 
-	doubtColumns = `id, owner, counter, call, attempt, amount, since, job, provider, model`
-	qDoubtInsert = `INSERT INTO doubt (owner, counter, call, attempt, amount, since, job, provider, model)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	qDoubtAmount = `UPDATE doubt SET amount = ? WHERE id = ?`
+	doubtColumns = sound("doubt") + `, id, owner, counter, call, attempt, amount, since, job, provider, model`
+	qDoubtInsert = insertRow("doubt", "")
+	qDoubtAmount = change("doubt", "id = ?2", "amount", "?1")
 	qDoubtDelete = `DELETE FROM doubt WHERE id = ?`
 	qDoubtsOn    = `SELECT ` + doubtColumns + ` FROM doubt WHERE counter = ? ORDER BY id`
 	qDoubtsOf    = `SELECT ` + doubtColumns + ` FROM doubt WHERE owner = ? ORDER BY id`
@@ -68,17 +70,21 @@ const (
 	WHERE m.model = ? AND m.at >= ? AND o.state = 'live'`
 
 	qDayForget = `DELETE FROM day_use WHERE model = ? AND day < ?`
-	qDayUse    = `SELECT coalesce(sum(requests), 0), coalesce(sum(tokens), 0) FROM day_use WHERE model = ? AND day = ?`
-	qDayPut    = `INSERT INTO day_use (model, day, requests, tokens) VALUES (?, ?, ?, ?)
-	ON CONFLICT (model, day) DO UPDATE SET requests = excluded.requests, tokens = excluded.tokens`
+	qDayUse    = `SELECT coalesce(min` + sound("day_use") + `, 1), coalesce(sum(requests), 0), coalesce(sum(tokens), 0) FROM day_use WHERE model = ? AND day = ?`
+	qDayPut    = insertRow("day_use", `ON CONFLICT (model, day) DO UPDATE SET requests = excluded.requests, tokens = excluded.tokens,
+	crc = excluded.crc`)
 
-	jobColumns = `id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated`
-	qJobInsert = `INSERT INTO job (` + jobColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	qJob       = `SELECT num, ` + jobColumns + `, pending, running, done, failed FROM job WHERE id = ?`
-	qJobs      = `SELECT num, ` + jobColumns + `, pending, running, done, failed FROM job
+	qTally    = `SELECT ` + sound("tally") + `, name, commits FROM tally WHERE id = 1`
+	qTallyAdd = change("tally", "id = 1", "commits", "commits + 1") + ` RETURNING ` + sound("tally") + `, name, commits`
+
+	jobColumns = sound("job") + `, num, ` + strings.Join(summed["job"], ", ")
+	qJobInsert = insertValues("job", summed["job"],
+		[]string{"?1", "?2", "?3", "?4", "?5", "?6", "?7", "?8", "?9", "?10", "?11", "0", "0", "0", "0"}, "")
+	qJob  = `SELECT ` + jobColumns + ` FROM job WHERE id = ?`
+	qJobs = `SELECT ` + jobColumns + ` FROM job
 	WHERE ?1 = '' OR state = ?1 ORDER BY created DESC, num DESC`
-	qJobPut    = `UPDATE job SET state = ?, reason = ?, fingerprint = ?, runner = ?, updated = ? WHERE num = ?`
-	qJobCounts = `UPDATE job SET pending = pending + ?, running = running + ?, done = done + ?, failed = failed + ? WHERE num = ?`
+	qJobPut    = change("job", "num = ?6", "state", "?1", "reason", "?2", "fingerprint", "?3", "runner", "?4", "updated", "?5")
+	qJobCounts = change("job", "num = ?5", "pending", "pending + ?1", "running", "running + ?2", "done", "done + ?3", "failed", "failed + ?4")
 	qJobDelete = `DELETE FROM job WHERE num = ?`
 	qJobChild  = `SELECT id FROM job WHERE parent = ? AND parent <> '' LIMIT 1`
 
@@ -89,41 +95,44 @@ const (
 		EXISTS (SELECT 1 FROM item i WHERE i.lane = l.id AND i.state = 0 AND i.not_before > 0) OR
 		EXISTS (SELECT 1 FROM item i WHERE i.lane = l.id AND i.state = 1)) ORDER BY name`
 
-	qItemInsert = `INSERT INTO item (id, job, custom_id, lane, state, owner, attempt, tries, not_before)
-	VALUES (?, ?, ?, ?, 0, 0, 0, 0, ?) ON CONFLICT (job, custom_id) DO NOTHING`
-	qItemLast  = `SELECT COALESCE(MAX(id), 0) FROM item WHERE id > ? AND id < ?`
-	qItemKnown = `SELECT i.id, b.url, b.body FROM item i JOIN item_body b ON b.id = i.id
+	qItemInsert = insertValues("item", summed["item"],
+		[]string{"?1", "?2", "?3", "?4", "0", "0", "0", "0", "?5"}, "ON CONFLICT (job, custom_id) DO NOTHING")
+	qItemLast   = `SELECT COALESCE(MAX(id), 0) FROM item WHERE id > ? AND id < ?`
+	itemAndBody = `(` + soundAs("item", "i") + ` AND ` + soundAs("item_body", "b") + `)`
+	qItemKnown  = `SELECT ` + itemAndBody + `, i.id, b.url, b.body FROM item i LEFT JOIN item_body b ON b.id = i.id
 	WHERE i.job = ? AND i.custom_id = ?`
-	qBodyInsert = `INSERT INTO item_body (id, url, body) VALUES (?, ?, ?)`
+	qBodyInsert = insertRow("item_body", "")
 
-	qItemsDue   = `UPDATE item SET not_before = 0 WHERE lane = ? AND state = 0 AND not_before > 0 AND not_before <= ?`
-	qItemsReady = `SELECT i.id, i.custom_id, i.attempt + 1, i.tries, b.url, b.body FROM item i JOIN item_body b ON b.id = i.id
+	qItemsDue   = change("item", "lane = ?1 AND state = 0 AND not_before > 0 AND not_before <= ?2", "not_before", "0")
+	qItemsReady = `SELECT ` + itemAndBody + `, i.id, i.custom_id, i.attempt + 1, i.tries, b.url, b.body
+	FROM item i LEFT JOIN item_body b ON b.id = i.id
 	WHERE i.lane = ? AND i.state = 0 AND i.not_before = 0 ORDER BY i.id LIMIT ?`
-	qItemsClaim = `UPDATE item SET state = 1, owner = ?, attempt = attempt + 1 WHERE id IN (
-		SELECT id FROM item WHERE lane = ? AND state = 0 AND not_before = 0 ORDER BY id LIMIT ?)`
-	qItemEnd = `UPDATE item SET state = ?, owner = 0, tries = tries + ?, not_before = ?
-	WHERE id = ? AND state = 1 AND owner = ? AND attempt = ?`
-	qItemUnclaim = `UPDATE item SET state = 0, owner = 0, not_before = ? WHERE id = ? AND state = 1 AND owner = ?`
+	qItemsClaim = change("item", `id IN (
+		SELECT id FROM item WHERE lane = ?2 AND state = 0 AND not_before = 0 ORDER BY id LIMIT ?3)`,
+		"state", "1", "owner", "?1", "attempt", "attempt + 1")
+	qItemEnd = change("item", "id = ?4 AND state = 1 AND owner = ?5 AND attempt = ?6",
+		"state", "?1", "owner", "0", "tries", "tries + ?2", "not_before", "?3")
+	qItemUnclaim = change("item", "id = ?2 AND state = 1 AND owner = ?3", "state", "0", "owner", "0", "not_before", "?1")
 	// The first three are few: at most what is running.
 	qItemsOfOwner    = `SELECT job, count(*) FROM item WHERE state = 1 AND owner = ? GROUP BY job`
-	qItemsBack       = `UPDATE item SET state = 0, owner = 0 WHERE state = 1 AND owner = ?`
-	qItemsBackInJob  = `UPDATE item SET state = 0, owner = 0 WHERE state = 1 AND owner = ? AND lane IN (SELECT id FROM lane WHERE job = ?)`
-	qItemsBackOfDead = `UPDATE item SET state = 0, owner = 0 WHERE state = 1 AND lane IN (SELECT id FROM lane WHERE job = ?)
-	AND owner NOT IN (SELECT num FROM owner WHERE state = 'live')`
+	qItemsBack       = change("item", "state = 1 AND owner = ?1", "state", "0", "owner", "0")
+	qItemsBackInJob  = change("item", "state = 1 AND owner = ?1 AND lane IN (SELECT id FROM lane WHERE job = ?2)", "state", "0", "owner", "0")
+	qItemsBackOfDead = change("item", `state = 1 AND lane IN (SELECT id FROM lane WHERE job = ?1)
+	AND owner NOT IN (SELECT num FROM owner WHERE state = 'live')`, "state", "0", "owner", "0")
 	qNextReady = `SELECT 1 FROM item WHERE lane = ? AND state = 0 AND not_before = 0 LIMIT 1`
 	qNextLater = `SELECT min(not_before) FROM item WHERE lane = ? AND state = 0 AND not_before > 0`
 
 	qResetFailedResults = `DELETE FROM result WHERE id IN (SELECT id FROM item WHERE id > ? AND id < ? AND state = 3)`
-	qResetFailed        = `UPDATE item SET state = 0, tries = 0, not_before = 0 WHERE id > ? AND id < ? AND state = 3`
-	qResetTruncated     = `UPDATE item SET state = 0, tries = 0, not_before = 0 WHERE state = 2 AND id IN (
-		SELECT id FROM result WHERE truncated = 1 AND id > ? AND id < ?)`
+	qResetFailed        = change("item", "id > ?1 AND id < ?2 AND state = 3", "state", "0", "tries", "0", "not_before", "0")
+	qResetTruncated     = change("item", `state = 2 AND id IN (
+		SELECT id FROM result WHERE truncated = 1 AND id > ?1 AND id < ?2)`, "state", "0", "tries", "0", "not_before", "0")
 	qResetOrphans = `DELETE FROM result WHERE truncated = 1 AND id > ? AND id < ?
 	AND id IN (SELECT id FROM item WHERE state = 0 AND id > ? AND id < ?)`
 
-	qResultInsert = `INSERT INTO result (id, status, request_id, error_code, error_text, truncated, call, finished, body)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	qResults = `SELECT i.id, i.custom_id, r.status, r.request_id, r.error_code, r.error_text, r.truncated, r.call, r.finished, r.body
-	FROM item i JOIN result r ON r.id = i.id WHERE i.id > ? AND i.id < ? AND i.state = ? ORDER BY i.id LIMIT ?`
+	qResultInsert = insertRow("result", "")
+	qResults      = `SELECT (` + soundAs("item", "i") + ` AND ` + soundAs("result", "r") + `), i.id, i.custom_id, r.status, r.request_id,
+	r.error_code, r.error_text, r.truncated, r.call, r.finished, r.body
+	FROM item i LEFT JOIN result r ON r.id = i.id WHERE i.id > ? AND i.id < ? AND i.state = ? ORDER BY i.id LIMIT ?`
 
 	qTrashInsert  = `INSERT INTO trash (num, job, last_call) VALUES (?, ?, (SELECT coalesce(max(id), 0) FROM call))`
 	qTrash        = `SELECT num, job, last_call FROM trash ORDER BY num LIMIT 1`
@@ -132,6 +141,6 @@ const (
 	qTrashBodies  = `DELETE FROM item_body WHERE id IN (SELECT id FROM item_body WHERE id > ? AND id < ? ORDER BY id LIMIT ?)`
 	qTrashResults = `DELETE FROM result WHERE id IN (SELECT id FROM result WHERE id > ? AND id < ? ORDER BY id LIMIT ?)`
 	qTrashLanes   = `DELETE FROM lane WHERE job = ?`
-	qTrashCalls   = `UPDATE call SET item = 0 WHERE id IN (SELECT id FROM call WHERE job = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?)
-	RETURNING id`
+	qTrashCalls   = change("call", "id IN (SELECT id FROM call WHERE job = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4)", "item", "0") +
+		` RETURNING id`
 )

@@ -34,6 +34,7 @@ func (i instant) Scan(v any) error {
 
 func scanCounter(rows *sql.Rows, more ...any) (c protocol.Counter, err error) {
 	err = rows.Scan(append([]any{
+		intact("counter"),
 		&c.ID, &c.Account,
 		instant{&c.Window},
 		&c.Limit.Dollars, &c.Limit.Pico, &c.Closed,
@@ -48,7 +49,7 @@ func shown(q querier, text string, args ...any) ([]store.Counter, error) {
 	var all []store.Counter
 	err := each(q, text, args, func(rows *sql.Rows) error {
 		var spent sql.NullInt64
-		c, err := scanCounter(rows, &spent)
+		c, err := scanCounter(rows, &spent, intact("lease"))
 		if err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func shown(q querier, text string, args ...any) ([]store.Counter, error) {
 }
 
 func scanOwner(rows *sql.Rows) (o store.Owner, err error) {
-	err = rows.Scan(&o.ID, &o.Epoch, &o.State, &o.PID, &o.Host, &o.BootID, instant{&o.Joined}, instant{&o.Died})
+	err = rows.Scan(intact("owner"), &o.ID, &o.Epoch, &o.State, &o.PID, &o.Host, &o.BootID, instant{&o.Joined}, instant{&o.Died})
 	return o, err
 }
 
@@ -79,7 +80,7 @@ func scanOwners(q querier, text string, args ...any) (all []store.Owner, err err
 func scanDoubts(q querier, text string, args ...any) (all []store.Doubt, err error) {
 	err = each(q, text, args, func(rows *sql.Rows) error {
 		var d store.Doubt
-		err := rows.Scan(&d.ID, &d.Owner, &d.Counter, &d.Call, &d.Attempt, &d.Amount, instant{&d.Since}, &d.Job, &d.Provider, &d.Model)
+		err := rows.Scan(intact("doubt"), &d.ID, &d.Owner, &d.Counter, &d.Call, &d.Attempt, &d.Amount, instant{&d.Since}, &d.Job, &d.Provider, &d.Model)
 		all = append(all, d)
 		return err
 	})
@@ -96,7 +97,7 @@ func callArgs(c *store.Call) []any {
 
 func scanCall(rows *sql.Rows) (id int64, c store.Call, err error) {
 	var path string
-	err = rows.Scan(&id, &c.ID, &c.Attempt, &c.Job, &path, &c.Item, &c.Provider, &c.Model, &c.Upstream, &c.API, &c.Status,
+	err = rows.Scan(intact("call"), &id, &c.ID, &c.Attempt, &c.Job, &path, &c.Item, &c.Provider, &c.Model, &c.Upstream, &c.API, &c.Status,
 		&c.Outcome, &c.Error, &c.InputTokens, &c.CacheReadTokens, &c.CacheWriteTokens, &c.OutputTokens, &c.ReasoningTokens,
 		&c.Cost, &c.Doubt, &c.Bound, &c.BoundKind, &c.PriceHash, &c.PriceFrom, &c.RequestID, instant{&c.Started}, instant{&c.Ended})
 	c.Path = splitPath(path)
@@ -134,7 +135,7 @@ type row struct {
 func scanJobs(q querier, text string, args ...any) (all []row, err error) {
 	err = each(q, text, args, func(rows *sql.Rows) error {
 		var j row
-		err := rows.Scan(&j.num, &j.ID, &j.Parent, &j.State, &j.Reason, &j.Batch, &j.Simulated, &j.Source, &j.Fingerprint,
+		err := rows.Scan(intact("job"), &j.num, &j.ID, &j.Parent, &j.State, &j.Reason, &j.Batch, &j.Simulated, &j.Source, &j.Fingerprint,
 			&j.Runner, instant{&j.Created}, instant{&j.Updated}, &j.counts.Pending, &j.counts.Running, &j.counts.Done, &j.counts.Failed)
 		all = append(all, j)
 		return err
