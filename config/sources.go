@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,29 @@ func (s Sources) Of(key string) string {
 
 // Set reports whether anybody gave the key a value.
 func (s Sources) Set(key string) bool { return s.origins[key] != "" }
+
+// Given returns the keys that somebody gave a value, each with where it comes from as [Sources.Of] says it.
+func (s Sources) Given() map[string]string { return maps.Clone(s.origins) }
+
+// Find returns where [Load] would look, without reading the configuration file: it answers for a file with mistakes as well, and for one that was asked for and is
+// not there. It fails for a mistake on the command line or in .env, which leaves open what is meant.
+func Find(opts Options) (Sources, error) {
+	l := &loader{opts: opts, cfg: defaults(), sources: Sources{origins: map[string]string{}}}
+	if l.opts.Environ == nil {
+		l.opts.Environ = os.LookupEnv
+	}
+	if l.start() {
+		l.find()
+		if f := l.opts.Flags.Config; f != nil && *f == "" {
+			l.errs = append(l.errs, &Error{Source: "command line", Key: "--config", Problem: "has an empty value", Hint: "give it a value, or leave it out"})
+		}
+	}
+	if len(l.errs) > 0 {
+		l.errs.sort()
+		return l.sources, l.errs
+	}
+	return l.sources, nil
+}
 
 // String returns the path of the file, or "none".
 func (s Sources) String() string {

@@ -95,6 +95,14 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, red *redact
 	return a, err
 }
 
+// Check says what [Open] would find wrong with a configuration that could be read, without opening anything: above all a price file that is not there.
+func Check(cfg *config.Config) error {
+	if _, err := setup.Config(cfg); err != nil {
+		return &ConfigError{err}
+	}
+	return nil
+}
+
 // Close ends everything in the order that loses nothing: first what makes calls, then the money, then the database.
 func (a *App) Close(ctx context.Context) error {
 	var errs []error

@@ -96,7 +96,7 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY, or rehearse without either: aurea run F
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exit{code: exitUsage, err: fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.runCommand(), p.jobsCommand(), p.simCommand(), p.versionCommand())
+	root.AddCommand(p.runCommand(), p.jobsCommand(), p.simCommand(), p.configCommand(), p.versionCommand())
 	return root
 }
 
@@ -145,6 +145,22 @@ func wantsJSON(args []string) bool {
 	return false
 }
 
+// failure is an error as --json writes it, mistake one mistake in the configuration. Their names are a contract.
+type failure struct {
+	Code     string    `json:"code"`
+	Message  string    `json:"message"`
+	Hint     string    `json:"hint"`
+	Mistakes []mistake `json:"mistakes,omitempty"`
+}
+
+type mistake struct {
+	Source  string `json:"source"`
+	Line    int    `json:"line"`
+	Key     string `json:"key"`
+	Problem string `json:"problem"`
+	Hint    string `json:"hint"`
+}
+
 func (p *program) tell(err error, code int, asJSON bool) {
 	name, message, hint := "error", err.Error(), ""
 	var ours *aurea.Error
@@ -160,7 +176,13 @@ func (p *program) tell(err error, code int, asJSON bool) {
 	}
 	message, hint = p.redact(message), p.redact(hint)
 	if asJSON {
-		p.event(map[string]any{"error": map[string]string{"code": name, "message": message, "hint": hint}})
+		told := failure{Code: name, Message: message, Hint: hint}
+		if bad, ok := errors.AsType[config.Errors](err); ok {
+			for _, one := range bad {
+				told.Mistakes = append(told.Mistakes, mistake{one.Source, one.Line, one.Key, one.Problem, one.Hint})
+			}
+		}
+		p.event(map[string]any{"error": told})
 		return
 	}
 	fmt.Fprintf(p.stderr, "aurea: %s\n", message)
@@ -170,7 +192,10 @@ func (p *program) tell(err error, code int, asJSON bool) {
 }
 
 // load reads the configuration that this invocation runs with.
-func (p *program) load(o config.Options) (*config.Config, error) {
+func (p *program) load(o config.Options) (*config.Config, error) { return config.Load(p.options(o)) }
+
+// options adds the global flags that were given.
+func (p *program) options(o config.Options) config.Options {
 	given := func(value *string, name string) *string {
 		if p.changed(name) {
 			return value
@@ -180,5 +205,5 @@ func (p *program) load(o config.Options) (*config.Config, error) {
 	o.Flags.Config = given(&p.flags.config, "config")
 	o.Flags.Database = given(&p.flags.database, "database")
 	o.Flags.LogLevel = given(&p.flags.logLevel, "log-level")
-	return config.Load(o)
+	return o
 }
