@@ -41,10 +41,14 @@ func WriteResults(ctx context.Context, st store.Queue, job string, failed bool, 
 }
 
 // WriteFile replaces a file with the results, all at once: a reader sees the old file or the new one. What a link points to is replaced, not the
-// link; a device or a pipe is written to.
+// link; a device or a pipe is written to. A new file is its owner's alone to read, as the database is; one that was there keeps its permissions.
 func WriteFile(ctx context.Context, st store.Queue, job string, failed bool, path string) (n int64, err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return writeThrough(ctx, st, job, failed, path)
+	mode := os.FileMode(0o600)
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() && !info.IsDir() {
+			return writeThrough(ctx, st, job, failed, path)
+		}
+		mode = info.Mode().Perm()
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -63,7 +67,7 @@ func WriteFile(ctx context.Context, st store.Queue, job string, failed bool, pat
 	if n, err = WriteResults(ctx, st, job, failed, tmp); err != nil {
 		return n, err
 	}
-	if err = tmp.Chmod(0o644); err != nil {
+	if err = tmp.Chmod(mode); err != nil {
 		return n, err
 	}
 	if err = tmp.Sync(); err != nil {
