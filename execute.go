@@ -33,7 +33,7 @@ type ModelCall struct {
 // Execute runs fn as one call of the job: it holds the worst that the call can cost, waits for the provider's allowance, asks the circuit breaker, runs fn,
 // books the usage that fn returns, and runs fn again where its error says that trying again helps. Each attempt has a hold of its own.
 //
-// fn returns its result and what the provider counted. With a zero [Usage] the whole hold is booked, because the call was made and nobody knows what it
+// fn returns its result and what the provider counted; [usage.Parse] reads it from the raw JSON of an answer, cached tokens and all. With a zero [Usage] the whole hold is booked, because the call was made and nobody knows what it
 // cost; Usage{Complete: true} says that it cost nothing. fn's context carries the hold, so that calls made inside it are known to belong to it, and ends
 // with ctx.
 //
