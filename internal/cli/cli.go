@@ -185,9 +185,9 @@ func (p *program) tell(err error, code int, asJSON bool) {
 		p.event(map[string]any{"error": told})
 		return
 	}
-	fmt.Fprintf(p.stderr, "aurea: %s\n", message)
+	fmt.Fprintf(p.stderr, "aurea: %s\n", visible(message))
 	if hint != "" {
-		fmt.Fprintf(p.stderr, "  → %s\n", hint)
+		fmt.Fprintf(p.stderr, "  → %s\n", visible(hint))
 	}
 }
 

@@ -57,3 +57,24 @@ func FuzzRunValues(f *testing.F) {
 		}
 	})
 }
+
+// What is shown on a terminal does not steer it, and plain text is shown as it is.
+func FuzzVisible(f *testing.F) {
+	for _, seed := range []string{"plain\n\ttext", "\x1b]0;title\x07", "\x1b[2J", "a\rb", "\u202egnp.exe", "\u009b31m", "\x9b31m", "é→\u00a0", "\x7f"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := visible(text)
+		for _, r := range got {
+			if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+				t.Fatalf("%q shows %q", text, got)
+			}
+		}
+		if again := visible(got); again != got {
+			t.Fatalf("%q becomes %q and then %q", text, got, again)
+		}
+		if strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0 && got != text {
+			t.Fatalf("%q becomes %q", text, got)
+		}
+	})
+}
