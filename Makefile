@@ -9,13 +9,17 @@ STRICT ?= 0
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test cross soak cover bench fuzz security fmt fmt-check vet lint prices hooks precommit clean
+.PHONY: help build man run test cross soak cover bench fuzz security fmt fmt-check vet lint prices hooks precommit clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/aurea, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aurea ./cmd/aurea
+
+man: build ## write the manual page, man/aurea.1
+	@mkdir -p man
+	bin/aurea man > man/aurea.1
 
 run: build ## rehearse examples/rehearsal.jsonl against a simulated provider: no key, no network, no cost
 	@mkdir -p rehearsal
@@ -71,4 +75,4 @@ hooks: ## check every commit by git hooks: pre-commit, pinned in tools/pre-commi
 precommit: fmt lint test security ## what CI runs, but for the fuzzing, and the linters
 
 clean: ## remove what was built
-	rm -rf bin coverage rehearsal
+	rm -rf bin man coverage rehearsal

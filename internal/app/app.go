@@ -50,6 +50,14 @@ func OpenStore(ctx context.Context, cfg *config.Config) (store.Store, error) {
 	return st, nil
 }
 
+// JobIDs returns the ids of some jobs, newest first, without opening the database for anything but that: for a shell's completion.
+func JobIDs(ctx context.Context, cfg *config.Config, most int) ([]string, error) {
+	if cfg.Database.Driver() != config.SQLite {
+		return nil, nil
+	}
+	return sqlite.JobIDs(ctx, cfg.Database.Path(), most)
+}
+
 // Options of [Open].
 type Options struct {
 	// Simulate puts a simulated provider, started on loopback, in the place of every configured one.

@@ -68,7 +68,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := fang.Execute(context.Background(), root,
-		fang.WithVersion(version()), fang.WithoutManpage(), fang.WithoutCompletions(), fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
+		fang.WithVersion(version()), fang.WithoutManpage(), fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
 	return p.end(err, args)
 }
 
@@ -96,7 +96,9 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY, or rehearse without either: aurea run F
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exit{code: exitUsage, err: fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.runCommand(), p.jobsCommand(), p.simCommand(), p.configCommand(), p.versionCommand())
+	root.AddCommand(p.runCommand(), p.jobsCommand(), p.simCommand(), p.configCommand(), p.manCommand(), p.versionCommand())
+	p.completions(root)
+	strictCompletion(root)
 	return root
 }
 

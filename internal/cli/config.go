@@ -32,7 +32,7 @@ Where there is none: say what was read, and what is worth knowing about it. Noth
 Exit codes: 0 good, 2 mistakes.`,
 		Example:           "  aurea config check\n  aurea config check other.yaml --json",
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeYAML,
+		ValidArgsFunction: fileOf("yaml", "yml"),
 		RunE:              func(_ *cobra.Command, args []string) error { return p.configCheck(args) },
 	}
 	path := &cobra.Command{
@@ -50,7 +50,7 @@ Without a configuration file stdout stays empty, stderr says where one would be 
 		Long: `Write a configuration file with every key, its default and what it does, for your eyes only (mode 0600).
 FILE is by default what --config or AUREA_CONFIG names, else ./aurea.yaml. An existing file is not touched without --force.`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeYAML,
+		ValidArgsFunction: fileOf("yaml", "yml"),
 		RunE:              func(_ *cobra.Command, args []string) error { return p.configInit(args, force) },
 	}
 	init.Flags().BoolVar(&force, "force", false, "replace an existing file")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -30,7 +31,8 @@ func (p *program) jobsCommand() *cobra.Command {
 		Use: "list", Short: "List jobs, newest first", Args: cobra.NoArgs,
 		RunE: p.withStore(func(ctx context.Context, st store.Store, _ []string) error { return p.listJobs(ctx, st, state) }),
 	}
-	list.Flags().StringVar(&state, "state", "", "only jobs that are pending, running, paused, done, failed or cancelled")
+	list.Flags().StringVar(&state, "state", "", "only jobs that are "+listed(jobStates))
+	completeWith(list, "state", words(jobStates))
 
 	var results bool
 	show := &cobra.Command{
@@ -70,6 +72,9 @@ Look at the provider's bill, then book it as spent (the default) or give it back
 	rm := &cobra.Command{
 		Use: "rm ID", Short: "Delete a job's items and results; what it spent stays in the books", Args: cobra.ExactArgs(1),
 		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error { return p.removeJob(ctx, st, args[0]) }),
+	}
+	for _, one := range []*cobra.Command{show, raise, cancel, reconcile, rm} {
+		one.ValidArgsFunction = p.completeJob(false)
 	}
 	cmd.AddCommand(list, show, raise, cancel, reconcile, rm)
 	return cmd
@@ -111,10 +116,8 @@ func find(ctx context.Context, st store.Store, name string) (store.Job, error) {
 }
 
 func (p *program) listJobs(ctx context.Context, st store.Store, state string) error {
-	switch state {
-	case "", "pending", "running", "paused", "done", "failed", "cancelled":
-	default:
-		return usageError("--state %q: want pending, running, paused, done, failed or cancelled", state)
+	if state != "" && !slices.Contains(jobStates, state) {
+		return usageError("--state %q: want %s", state, listed(jobStates))
 	}
 	jobs, err := st.Jobs(ctx, "")
 	if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,10 +26,8 @@ deterministically, and delays and fails on request. It costs nothing and needs n
 		Example: "  aurea sim --listen 127.0.0.1:8089 --rpm 600 --fail 0.05\n  OPENAI_API_KEY=any OPENAI_BASE_URL=http://127.0.0.1:8089/v1 aurea run prompts.jsonl",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch o.Algo {
-			case "sliding", "bucket", "fixed":
-			default:
-				return usageError("--algo %q: want sliding, bucket or fixed", o.Algo)
+			if !slices.Contains(simAlgos, o.Algo) {
+				return usageError("--algo %q: want %s", o.Algo, listed(simAlgos))
 			}
 			if o.Fail < 0 || o.Fail > 1 || o.RPM < 0 || o.TPM < 0 || o.Latency < 0 {
 				return usageError("--fail wants 0 to 1; --rpm, --tpm and --latency want 0 or more")
@@ -48,7 +47,8 @@ deterministically, and delays and fails on request. It costs nothing and needs n
 	f.StringVar(&listen, "listen", listen, "`address` to listen on")
 	f.Int64Var(&o.RPM, "rpm", 0, "requests per minute and model (0: no limit)")
 	f.Int64Var(&o.TPM, "tpm", 0, "tokens per minute and model (0: no limit)")
-	f.StringVar(&o.Algo, "algo", "sliding", "how limits are judged: sliding, bucket or fixed")
+	f.StringVar(&o.Algo, "algo", "sliding", "how limits are judged: "+listed(simAlgos))
+	completeWith(cmd, "algo", words(simAlgos))
 	f.DurationVar(&o.Latency, "latency", 0*time.Millisecond, "time to answer")
 	f.Float64Var(&o.Fail, "fail", 0, "share of calls that fail with 429, 503 or a reset, `0..1`")
 	return cmd
