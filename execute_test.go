@@ -199,6 +199,11 @@ func TestExecuteRefuses(t *testing.T) {
 		})
 	}
 	wantMoney(t, job, "0", "0")
+	for model, want := range map[string]error{"m": nil, "bad-1": aurea.ErrModelNotAllowed, "dear": aurea.ErrPriceUnknown, "": aurea.ErrInvalidRequest} {
+		if err := orch.ValidateModel(model); !errors.Is(err, want) {
+			t.Errorf("%q: %v", model, err)
+		}
+	}
 }
 
 func TestExecuteOpensTheCircuit(t *testing.T) {

@@ -132,6 +132,17 @@ func Shortfall(err error) (need money.USD, left money.Sum, account string, ok bo
 	return e.Need, e.Left(), e.Account, true
 }
 
+// ValidateModel returns the *[Error] that a call of the model would be refused with because of the allow and deny lists, or for want of a price; nil if it may be
+// called.
+func (o *Orchestrator) ValidateModel(model string) error {
+	p := o.places.of("", model)
+	if p.err != nil {
+		return p.err
+	}
+	_, err := o.price(p.provider.Name(), model, p.model, time.Now())
+	return err
+}
+
 // SpeaksAnthropic reports whether calls of the model go to a provider of Anthropic's format and to no other.
 func (o *Orchestrator) SpeaksAnthropic(model string) bool {
 	if _, err := o.router.Resolve(model, FormatOpenAI); err == nil {

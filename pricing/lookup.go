@@ -147,7 +147,7 @@ func undated(model string) string {
 // its own: gpt-4o-2024-05-13 costs more than the gpt-4o that was asked for. A price that the operator gave to the requested name stands
 // against the built-in table's row for the snapshot.
 func (t *Table) Snapshot(provider, requested, answered string, at time.Time) (Price, bool) {
-	if answered == requested || undated(answered) == answered {
+	if answered == "" || answered == requested || undated(answered) == answered {
 		return Price{}, false
 	}
 	for _, p := range append(spellings(provider), "") {
