@@ -9,7 +9,7 @@ STRICT ?= 0
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build man run test cross soak cover bench fuzz security fmt fmt-check vet lint prices hooks precommit clean
+.PHONY: help build man run test cross soak cover bench fuzz security fmt imports fmt-check vet lint prices hooks precommit clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ security: ## gosec, semgrep with our rules, a secret scan, govulncheck; STRICT=1
 fmt: ## format all Go files with gofumpt
 	$(TOOL) gofumpt -w .
 
+imports: ## sort imports into their groups
+	$(TOOL) golangci-lint fmt
+
 fmt-check: ## fail if a Go file is not formatted
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
 
@@ -72,7 +75,7 @@ prices: ## generate pricing/prices.json from the pinned npm package (needs node)
 hooks: ## check every commit by git hooks: pre-commit, pinned in tools/pre-commit
 	scripts/python-tool pre-commit install
 
-precommit: fmt lint test security ## what CI runs, but for the fuzzing, and the linters
+precommit: fmt imports lint test security ## what CI runs, but for the fuzzing, and the linters
 
 clean: ## remove what was built
 	rm -rf bin man coverage rehearsal

@@ -8,9 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/usage"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Defaults fill in what a line leaves out.

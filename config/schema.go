@@ -1,8 +1,9 @@
 package config
 
-import "slices"
-
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // single is a key with one value of its own.
 func single(name string, read func(*reader, value)) field { return field{name: name, read: read} }
