@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -21,7 +22,11 @@ func selected(t *testing.T, db *sql.DB, values []any) *sql.Rows {
 	if !rows.Next() {
 		t.Fatal(rows.Err())
 	}
-	t.Cleanup(func() { _ = rows.Close() })
+	t.Cleanup(func() {
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 	return rows
 }
 
@@ -78,7 +83,7 @@ func FuzzForeignRow(f *testing.F) {
 				t.Fatalf("%v is written and read as %v", c.Path, again)
 			}
 		}
-		if c, err := scanCounter(selected(t, db, values[:14])); err == nil && c.Account == "" && text != "" && values[2] == any(text) {
+		if c, err := scanCounter(selected(t, db, values[:14])); err == nil && c.Account == "" && text != "" && values[2] == any(text) { //nolint:rowserrcheck // selected looks at it when the test ends
 			t.Fatalf("%q was lost: %+v", text, c)
 		}
 		if o, err := scanOwner(selected(t, db, values[:9])); err == nil && o.Host == "" && text != "" && values[5] == any(text) {
