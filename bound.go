@@ -60,7 +60,7 @@ func (w *walk) raise(t *target) (err error) {
 	if !w.o.overrun.Load() {
 		return nil
 	}
-	if more, ok := w.o.excess.Load(t.excessKey()); ok {
+	if more, ok := w.o.excess.Load(w.excessKey(t)); ok {
 		t.worst, err = t.worst.Add(money.USD(more.(*atomic.Int64).Load()))
 	}
 	return err
@@ -110,12 +110,19 @@ func quoted(s string) []byte {
 	return b
 }
 
-func (t *target) excessKey() string { return t.provider.Name() + "/" + t.model }
+// excessKey names what has one bound: a provider's model, and apart from it what callers of [Execute] expect of that model.
+func (w *walk) excessKey(t *target) string {
+	key := t.provider.Name() + "/" + t.model
+	if w.function != nil {
+		key = "expected " + key
+	}
+	return key
+}
 
 // billedPast raises the bound of a model whose provider billed more than was held.
-func (o *Orchestrator) billedPast(t *target, excess money.USD) {
+func (o *Orchestrator) billedPast(key string, excess money.USD) {
 	o.overrun.Store(true)
-	v, _ := o.excess.LoadOrStore(t.excessKey(), new(atomic.Int64))
+	v, _ := o.excess.LoadOrStore(key, new(atomic.Int64))
 	for raised := v.(*atomic.Int64); ; {
 		old := raised.Load()
 		if int64(excess) <= old || raised.CompareAndSwap(old, int64(excess)) {

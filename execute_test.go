@@ -350,3 +350,21 @@ func BenchmarkExecute(b *testing.B) {
 		})
 	}
 }
+
+// A call that costs more than was expected is booked whole, and the next one is held at so much more; requests whose bound is proven are not.
+func TestExecutePastItsExpectation(t *testing.T) {
+	t.Parallel()
+	job := newJob(t, library(t, nil), 1000*money.Micro)
+	if _, err := aurea.Execute(t.Context(), job, small, answers(400, 50)); err != nil { // 500 µ$, held at 200
+		t.Fatal(err)
+	}
+	wantMoney(t, job, "0.0005", "0")
+	two := aurea.ModelCall{Model: "m", InputTokens: 100, OutputCap: 51} // now 502, of 500 that are left
+	if _, err := aurea.Execute(t.Context(), job, two, answers(1, 1)); !errors.Is(err, aurea.ErrBudgetExceeded) {
+		t.Errorf("%v", err)
+	}
+	if _, err := aurea.Execute(t.Context(), job, small, answers(400, 50)); err != nil {
+		t.Error(err)
+	}
+	wantMoney(t, job, "0.001", "0")
+}

@@ -99,6 +99,7 @@ func text(v reflect.Value, name string) string {
 
 // judged corrects a verdict by what a function says of its own error.
 func (f *function) judged(ctx context.Context, v retry.Verdict) retry.Verdict {
+	v.Failover = false // whom it calls is the function's own affair
 	if f.err == nil || ctx.Err() != nil {
 		return v
 	}

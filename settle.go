@@ -76,7 +76,7 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 		return bill{outcome: outcomeEstimated, cost: t.worst}
 	}
 	if cost > t.worst {
-		w.o.billedPast(t, cost-t.worst)
+		w.o.billedPast(w.excessKey(t), cost-t.worst)
 		w.o.log.Warn("billed past the bound; the bound of this model is raised",
 			"call_id", w.id, "model", t.model, "bound_usd", t.worst.String(), "cost_usd", cost.String())
 	}
@@ -295,7 +295,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // judge classifies an ended attempt. What our own side ended says nothing about the provider.
 func (w *walk) judge(ctx context.Context, resp *Response) retry.Verdict {
 	v := retry.Classify(resp.Failure)
-	if resp.Failure.Err != nil && (ctx.Err() != nil || errors.Is(resp.Failure.Err, budget.ErrJournal)) {
+	if err := resp.Failure.Err; err != nil && (ctx.Err() != nil || errors.Is(err, budget.ErrJournal) || errors.Is(err, budget.ErrUnavailable) || errors.Is(err, budget.ErrClosed)) {
 		v.Retry, v.Failover, v.Class = false, false, retry.Cancelled
 	}
 	if w.function != nil {

@@ -19,6 +19,7 @@ import (
 type Stream struct {
 	cancel context.CancelCauseFunc
 	pipe   *io.PipeReader
+	body   io.Reader // in its place, of an answer that is no stream
 	status int
 	header http.Header
 	ended  chan struct{}
@@ -57,7 +58,7 @@ func (o *Orchestrator) Stream(ctx context.Context, call Call) (*Stream, error) {
 		defer cancel(nil)
 		s.answer, s.err = o.streamed(ctx, call)
 		wake()
-		sink.end(s.answer, s.err)
+		_ = w.CloseWithError(s.err)
 	}()
 	select {
 	case <-sink.started:
@@ -68,7 +69,7 @@ func (o *Orchestrator) Stream(ctx context.Context, call Call) (*Stream, error) {
 	if s.answer == nil || s.answer.Status == 0 {
 		return nil, s.err
 	}
-	s.status, s.header = s.answer.Status, s.answer.Header
+	s.status, s.header, s.body = s.answer.Status, s.answer.Header, bytes.NewReader(s.answer.Body)
 	return s, nil
 }
 
@@ -91,7 +92,12 @@ func (s *Stream) Header() http.Header { return s.header }
 func (s *Stream) OK() bool { return s.status >= 200 && s.status < 300 }
 
 // Read reads the bytes of the answer as they came. It returns [io.EOF] at the end of a whole answer, and the *[Error] that ended any other.
-func (s *Stream) Read(p []byte) (int, error) { return s.pipe.Read(p) }
+func (s *Stream) Read(p []byte) (int, error) {
+	if s.body != nil {
+		return s.body.Read(p)
+	}
+	return s.pipe.Read(p)
+}
 
 // Events returns the events of the stream. The last pair has the error that ended it, if it did not end well. An event's Data is valid until the next one.
 // Leaving the loop early closes the stream.
@@ -155,18 +161,6 @@ func (p *pipeSink) Start(status int, header http.Header) {
 }
 
 func (p *pipeSink) Write(b []byte) (int, error) { return p.pipe.Write(b) }
-
-// end lets the reader see the end. An answer that was no stream is its own text.
-func (p *pipeSink) end(a *Answer, err error) {
-	if p.status != 0 || a == nil || err != nil {
-		_ = p.pipe.CloseWithError(err)
-		return
-	}
-	go func() {
-		_, werr := p.pipe.Write(a.Body)
-		_ = p.pipe.CloseWithError(werr)
-	}()
-}
 
 // stream performs the exchange of a request for a stream.
 func (w *walk) stream(ctx context.Context, t *target, req *Request) *Response {
