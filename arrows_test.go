@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"setup": {
 		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "usage",
 	},
+	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
 	"internal/app": {"", "budget", "config", "logging", "redact", "setup", "simulate", "store", "store/sqlite"},
 	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "simulate", "store"},
 	"cmd/aurea":    {"internal/cli"},
