@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/andres20980/aurea-orchestrator/store"
 )
 
 // applicationID marks a database as Aurea's, in bytes 68–71 of the file (https://www.sqlite.org/fileformat.html §1.3).
@@ -38,28 +40,40 @@ func (s *Store) lockFolder(ctx context.Context) (unlock func(), err error) {
 }
 
 // openFile makes the file or checks that it is one of ours, and notes that this process has it open.
-func (s *Store) openFile(ctx context.Context) error {
+func (s *Store) openFile(ctx context.Context, ev *evidence) (blank bool, err error) {
 	opened.Lock()
 	defer opened.Unlock()
-	blank := false
 	info, err := os.Stat(s.path)
+	if err != nil && (len(ev.marks) > 0 || fileSize(s.path+"-wal") > 0) {
+		return false, &store.DamageError{
+			Found: "the file is gone, and its log or the files of processes that used it are there",
+			Next:  "put it back or restore a backup; to start with an empty one, move " + s.path + "-wal and " + s.owners + " away",
+		}
+	}
+	if err != nil && ev.seal != nil {
+		s.log.Warn("the database is gone since it was last closed; a new one is made", "file", s.path, "transactions", ev.seal.commits)
+	}
 	if err != nil || !slices.ContainsFunc(opened.files, func(o os.FileInfo) bool { return os.SameFile(o, info) }) {
 		f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
-			return fmt.Errorf("the file cannot be written: %w", err)
+			return false, fmt.Errorf("the file cannot be written: %w", err)
 		}
-		blank, err = inspect(f)
+		existed := info != nil
+		blank, err = inspectFile(f, ev.used())
 		if err := errors.Join(err, f.Close()); err != nil {
-			return err
+			return false, err
+		}
+		if blank && existed && (ev.used() || fileSize(s.path+"-wal") > 0) {
+			return false, damaged("it was cut short: nothing is left of it")
 		}
 	}
 	if blank {
-		if err := s.mark(ctx); err != nil {
-			return err
+		if err := s.mark0(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+			return false, err
 		}
 	}
 	if s.info, err = os.Stat(s.path); err != nil {
-		return err
+		return false, err
 	}
 	mine := s.info
 	opened.files = append(opened.files, mine)
@@ -69,11 +83,14 @@ func (s *Store) openFile(ctx context.Context) error {
 		i := slices.Index(opened.files, mine)
 		opened.files = slices.Delete(opened.files, i, i+1)
 	}
-	return nil
+	return blank, nil
 }
 
 // inspect reports whether a file has nothing in it yet, and refuses one that something else made.
-func inspect(f *os.File) (blank bool, err error) {
+func inspect(f *os.File) (blank bool, err error) { return inspectFile(f, false) }
+
+// inspectFile is inspect; where there was a database of ours, another file is damage.
+func inspectFile(f *os.File, ours bool) (blank bool, err error) {
 	head := make([]byte, 100)
 	n, err := io.ReadFull(f, head)
 	switch {
@@ -81,6 +98,8 @@ func inspect(f *os.File) (blank bool, err error) {
 		return true, nil
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return false, fmt.Errorf("the file cannot be read: %w", err)
+	case ours && (n < len(head) || string(head[:16]) != "SQLite format 3\x00"):
+		return false, damaged("its first bytes are not those of a database")
 	case n < len(head) || string(head[:16]) != "SQLite format 3\x00":
 		return false, errors.New("the file is not an SQLite database; choose another name")
 	}
@@ -88,6 +107,8 @@ func inspect(f *os.File) (blank bool, err error) {
 	switch {
 	case id == applicationID:
 		return false, nil
+	case ours:
+		return false, damaged("its first bytes do not say that it is Aurea's")
 	case id == 0 && schema == 0:
 		return true, nil // made, and killed before it was marked
 	default:
@@ -95,13 +116,13 @@ func inspect(f *os.File) (blank bool, err error) {
 	}
 }
 
-// mark writes the application id while the file is still in rollback mode, so that the id is in the file itself and
+// mark0 runs a pragma on a connection that does not change the file's mode: the application id must be in the file itself and
 // not only in its log.
-func (s *Store) mark(ctx context.Context) error {
-	db, err := sql.Open("sqlite", s.uri())
+func (s *Store) mark0(ctx context.Context, pragma string) error {
+	db, err := sql.Open("sqlite", s.uri("rw"))
 	if err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)) // nosemgrep: sql-text -- a constant, and a pragma takes no parameters
+	_, err = db.ExecContext(ctx, pragma) // nosemgrep: sql-text -- a constant, and a pragma takes no parameters
 	return errors.Join(err, db.Close())
 }

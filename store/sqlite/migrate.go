@@ -40,8 +40,10 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	sources := p.ListSources()
-	newest := sources[len(sources)-1].Version
+	newest, err := newestSchema()
+	if err != nil {
+		return err
+	}
 	if have == newest {
 		return nil
 	}
@@ -52,6 +54,15 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 		return fmt.Errorf("bring the schema from %d to %d: %w", have, newest, err)
 	}
 	return nil
+}
+
+// newestSchema is the version that this program knows.
+func newestSchema() (int64, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return 0, err
+	}
+	return goose.NumericComponent(names[len(names)-1])
 }
 
 // version returns the schema's version, 0 for a database without one.

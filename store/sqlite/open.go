@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,6 +30,8 @@ type Options struct {
 	// AnyFilesystem opens files on file systems whose locks are not trusted. Only for those who know that no other
 	// machine ever touches the file.
 	AnyFilesystem bool
+	// Logger is told what was found and mended when the file was opened. Default: nobody is.
+	Logger *slog.Logger
 }
 
 // Store is one SQLite file. It is safe for concurrent use.
@@ -48,6 +52,14 @@ type Store struct {
 	known  map[store.CounterID]struct{} // counters that are there; none is ever deleted
 	looked atomic.Int64                 // when the file was last seen in place, in nanoseconds since 1970
 	closed atomic.Bool
+
+	log      *slog.Logger
+	mark     *mark
+	last     tally        // of the last commit here; guarded by writer
+	opened   *seal        // the seal that the file had and that held
+	checked  atomic.Bool  // the whole file is known to be sound
+	damage   atomic.Value // *store.DamageError
+	endCheck func()       // stops a check that runs beside the work
 
 	missing struct {
 		sync.Mutex
@@ -77,13 +89,17 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	s := &Store{
+		log:  o.Logger,
 		path: place, owners: place + "-owners", busyTimeout: o.BusyTimeout, chunk: 5000, writer: make(chan struct{}, 1),
 		stmts: map[string]*sql.Stmt{}, nums: map[store.OwnerID]int64{}, known: map[store.CounterID]struct{}{},
 	}
 	s.missing.since = map[store.OwnerID]time.Time{}
 	if err := s.open(ctx, o); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", place, wrap(ctx, err)), s.Close())
+		return nil, errors.Join(s.opening(wrap(ctx, err)), s.Close())
 	}
 	return s, nil
 }
@@ -94,7 +110,20 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return err
 	}
 	defer unlock()
-	if err := s.openFile(ctx); err != nil {
+	ev, err := s.gather()
+	if err != nil {
+		return err
+	}
+	for _, path := range ev.bad {
+		s.log.Warn("a file beside the database is damaged; what it says is not used", "file", path)
+	}
+	blank, err := s.openFile(ctx, ev)
+	if err != nil {
+		return err
+	}
+	if blank {
+		s.checked.Store(true)
+	} else if err := s.examine(ctx, ev); err != nil {
 		return err
 	}
 	if err := s.migrate(ctx); err != nil {
@@ -116,25 +145,49 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	}
 	s.read.SetMaxOpenConns(o.Readers)
 	s.read.SetMaxIdleConns(o.Readers)
+	if err := s.witness(ctx, ev); err != nil {
+		return err
+	}
 	return s.sweep(ctx)
+}
+
+// witness starts to write down elsewhere what is committed here.
+func (s *Store) witness(ctx context.Context, ev *evidence) (err error) {
+	if err := s.read.QueryRowContext(ctx, qTally).Scan(intact("tally"), &s.last.name, &s.last.commits); err != nil {
+		return err
+	}
+	if s.mark, err = s.newMark(s.last); err != nil {
+		return fmt.Errorf("the folder %s cannot be written: %w", s.owners, err)
+	}
+	if err := os.Remove(filepath.Join(s.owners, sealName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !s.checked.Load() {
+		s.inspectLater(ev.dead)
+		return nil
+	}
+	for _, base := range ev.dead {
+		removeMark(base)
+	}
+	return nil
 }
 
 // dsn names the file and how its connections are set up. busy_timeout comes first, because the others may
 // have to wait for another process; journal_mode(WAL) writes to the file when it is new.
 func (s *Store) dsn(more string) string {
-	return s.uri() + "&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+	return s.uri("rw") + "&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 		"&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)" +
 		"&_pragma=cache_size(-16000)&_pragma=temp_store(MEMORY)&" + more
 }
 
 // uri names the file, which is there already: a connection that is opened later must not make another in its place.
-func (s *Store) uri() string {
+func (s *Store) uri(mode string) string {
 	name := filepath.ToSlash(s.path)
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name // C:/… on Windows
 	}
 	u := url.URL{Scheme: "file", Path: name}
-	return u.String() + "?mode=rw"
+	return u.String() + "?mode=" + mode
 }
 
 // Describe returns the database as the configuration would name it.
@@ -147,6 +200,10 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	if s.endCheck != nil {
+		s.endCheck()
+	}
+	defer s.pin()()
 	var errs []error
 	for _, st := range s.stmts {
 		errs = append(errs, st.Close())
@@ -162,6 +219,15 @@ func (s *Store) Close() error {
 	}
 	if s.forget != nil {
 		s.forget()
+	}
+	if s.mark != nil {
+		if s.damage.Load() != nil {
+			s.mark.drop() // the next one who opens the file is to look at it as closely
+		} else {
+			if err := s.sealUp(); err != nil { // the next one who opens the file looks at it more closely
+				s.log.Warn("the database could not be sealed", "file", s.path, "error", err)
+			}
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -83,7 +83,9 @@ func TestPresenceLeavesNothing(t *testing.T) {
 		}
 		var got []string
 		for _, f := range files {
-			got = append(got, f.Name())
+			if ext := filepath.Ext(f.Name()); ext != ".mark" && ext != ".using" && ext != ".seal" { // what each open store has
+				got = append(got, f.Name())
+			}
 		}
 		if strings.Join(got, " ") != strings.Join(names, " ") {
 			t.Errorf("files %v, want %v", got, names)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/andres20980/aurea-orchestrator/store"
@@ -62,11 +63,11 @@ func (s *Store) view(ctx context.Context, f func(r snapshot) error) error {
 	}
 	tx, err := s.read.BeginTx(ctx, nil)
 	if err != nil {
-		return wrap(ctx, err)
+		return s.told(wrap(ctx, err))
 	}
 	err = f(snapshot{ctx, tx})
 	_ = tx.Rollback() // nothing was written
-	return wrap(ctx, err)
+	return s.told(wrap(ctx, err))
 }
 
 // tx is a write transaction on the store's one writing connection.
@@ -76,6 +77,7 @@ type tx struct {
 	// between its caller's patience and the disk.
 	ctx    context.Context
 	counts map[int64]*[4]int64 // changes of the items of a job, by state
+	wrote  bool                // a row was changed
 }
 
 func (t *tx) stmt(q string) (*sql.Stmt, error) {
@@ -95,6 +97,7 @@ func (t *tx) query(q string, args ...any) (*sql.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.wrote = t.wrote || strings.HasPrefix(q, "UPDATE") // with RETURNING
 	return st.QueryContext(t.ctx, args...)
 }
 
@@ -108,7 +111,9 @@ func (t *tx) exec(q string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	n, err := res.RowsAffected()
+	t.wrote = t.wrote || n > 0
+	return n, err
 }
 
 // update runs f in a write transaction. It returns nil exactly if all of it is on disk. A context that ends
@@ -128,7 +133,7 @@ func (s *Store) update(ctx context.Context, f func(t *tx) error) error {
 	}
 	t := &tx{s: s, ctx: context.WithoutCancel(ctx)}
 	if err := t.begin(ctx); err != nil {
-		return wrap(ctx, err)
+		return s.told(wrap(ctx, err))
 	}
 	done := false
 	defer func() {
@@ -144,12 +149,24 @@ func (s *Store) update(ctx context.Context, f func(t *tx) error) error {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return wrap(ctx, err)
+		return s.told(wrap(ctx, err))
+	}
+	now := s.last
+	if t.wrote {
+		if err := one(t, qTallyAdd, nil, intact("tally"), &now.name, &now.commits); err != nil {
+			return s.told(wrap(t.ctx, err)) //nolint:contextcheck // as above
+		}
 	}
 	if _, err := t.exec("COMMIT"); err != nil {
-		return wrap(t.ctx, err) //nolint:contextcheck // the caller's context has no say in a commit
+		return s.told(wrap(t.ctx, err)) //nolint:contextcheck // the caller's context has no say in a commit
 	}
 	done = true
+	if t.wrote {
+		s.last = now
+		if err := s.mark.note(now); err != nil {
+			s.log.Warn("a commit could not be written down beside the database; if it is lost, nobody will notice", "error", err)
+		}
+	}
 	return nil
 }
 
@@ -187,6 +204,9 @@ func (t *tx) begin(ctx context.Context) error {
 func (s *Store) usable() error {
 	if s.closed.Load() {
 		return fmt.Errorf("%w: it was closed", store.ErrUnavailable)
+	}
+	if d, ok := s.damage.Load().(*store.DamageError); ok {
+		return d
 	}
 	now := time.Now().UnixNano()
 	if since := now - s.looked.Load(); since >= 0 && since < int64(time.Second) {
