@@ -1,6 +1,8 @@
 package aurea
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -45,7 +47,7 @@ func (c *CostTracker) cost(model string, u Usage) (USD, error) {
 		return 0, err
 	}
 	cost, err := usage.Cost(*price, u)
-	if err != nil {
+	if err != nil && !errors.Is(err, usage.ErrTierPrice) { // with which the cost is an upper estimate, and better than none
 		return 0, &Error{Code: CodeInvalidRequest, Message: model + ": " + err.Error(), Err: err}
 	}
 	return cost, nil
@@ -60,7 +62,7 @@ func (c *CostTracker) price(model string) (*pricing.Price, error) {
 }
 
 // TrackUsage books what a call used, and returns what it cost. If that puts the job above its limit, the cost is booked all the same, and the error matches
-// [ErrBudgetExceeded].
+// [ErrBudgetExceeded]. A call that was served in a tier without a price is booked at an upper estimate; what has no price at all is an error, and not booked.
 func (c *CostTracker) TrackUsage(model string, u Usage) (USD, error) {
 	cost, err := c.cost(model, u)
 	if err != nil {
@@ -68,15 +70,11 @@ func (c *CostTracker) TrackUsage(model string, u Usage) (USD, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.book(model, u, cost)
-	if c.spent.Cmp(c.limit) > 0 {
-		return cost, c.exceeded("has spent %s USD, and its limit is %s USD", c.spent, c.limit)
-	}
-	return cost, nil
+	return cost, c.book(model, u, cost)
 }
 
-// book adds a call. Under mu.
-func (c *CostTracker) book(model string, u Usage, cost USD) {
+// book adds a call, and says if the limit is passed. Under mu.
+func (c *CostTracker) book(model string, u Usage, cost USD) error {
 	c.spent = c.spent.Add(cost)
 	m := c.byModel[model]
 	m.Calls, m.Attempts = m.Calls+1, m.Attempts+1
@@ -84,6 +82,10 @@ func (c *CostTracker) book(model string, u Usage, cost USD) {
 	m.OutputTokens += u.OutputTokens()
 	m.Cost = m.Cost.Add(cost)
 	c.byModel[model] = m
+	if c.spent.Cmp(c.limit) > 0 {
+		return c.exceeded("has spent %s USD, and its limit is %s USD", c.spent, c.limit)
+	}
+	return nil
 }
 
 func (c *CostTracker) exceeded(format string, args ...any) error {
@@ -143,13 +145,14 @@ type Reservation struct {
 // Amount returns what is held.
 func (r *Reservation) Amount() USD { return r.worst }
 
-// Settle books what the call used in the place of what was held. A zero Usage books all that was held: the call was made, and nobody knows what it cost.
+// Settle books what the call used in the place of what was held, and returns it. All that was held is booked for a zero Usage, which says that the call was made and
+// nobody knows what it cost, and with an error for a usage that cannot be priced. A call that cost more than was held is booked at what it cost; the error matches
+// [ErrBudgetExceeded] if the job is then above its limit.
 func (r *Reservation) Settle(u Usage) (USD, error) {
-	cost := r.worst
+	cost, unpriced := r.worst, error(nil)
 	if u != (Usage{}) {
-		var err error
-		if cost, err = r.c.cost(r.model, u); err != nil {
-			return 0, err
+		if cost, unpriced = r.c.cost(r.model, u); unpriced != nil {
+			cost, u = r.worst, Usage{}
 		}
 	}
 	r.c.mu.Lock()
@@ -159,8 +162,8 @@ func (r *Reservation) Settle(u Usage) (USD, error) {
 	}
 	r.ended = true
 	r.c.held = r.c.held.Sub(r.worst)
-	r.c.book(r.model, u, cost)
-	return cost, nil
+	err := r.c.book(r.model, u, cost)
+	return cost, cmp.Or(unpriced, err)
 }
 
 // Release gives the money back: the call was not made.

@@ -74,6 +74,50 @@ func TestCostTracker(t *testing.T) {
 	}
 }
 
+// A call that was made is never lost: not one that cost more than was held, not one whose usage is nonsense, not one in a tier without a price.
+func TestSettleBooksEveryCall(t *testing.T) {
+	t.Parallel()
+	one := money.MustParse("1")
+	prices := pricing.Empty().WithOverrides(map[string]pricing.Override{"m": {Input: &one, Output: &one}})
+	for name, test := range map[string]struct {
+		used  aurea.Usage
+		spent string
+		is    error
+	}{
+		"as counted":       {used: aurea.Usage{Input: 10, Output: 5}, spent: "0.000015"},
+		"counted as free":  {used: aurea.Usage{Complete: true}, spent: "0"},
+		"not counted":      {spent: "0.0001"},
+		"impossible":       {used: aurea.Usage{Input: -1}, spent: "0.0001", is: aurea.ErrInvalidRequest},
+		"more than held":   {used: aurea.Usage{Input: 150}, spent: "0.00015"},
+		"past the limit":   {used: aurea.Usage{Input: 300}, spent: "0.0003", is: aurea.ErrBudgetExceeded},
+		"an unknown tier":  {used: aurea.Usage{Input: 10, Tier: "priority"}, spent: "", is: nil},
+		"a dearer unknown": {used: aurea.Usage{Output: 10, Tier: "priority"}, spent: "", is: nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := aurea.NewCostTracker("j", 200*money.Micro, prices)
+			r, err := c.Reserve("m", 50, 50)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cost, err := r.Settle(test.used)
+			if !errors.Is(err, test.is) {
+				t.Errorf("%v", err)
+			}
+			s := c.Summary()
+			if s.TotalCost != money.SumOf(cost) || test.spent != "" && s.TotalCost.String() != test.spent || test.spent == "" && cost < 10*money.Micro {
+				t.Errorf("booked %s, returned %s, want %s", s.TotalCost, cost, test.spent)
+			}
+			if n := s.UsageByModel["m"].Calls; n != 1 {
+				t.Errorf("%d calls", n)
+			}
+			if again, err := r.Settle(test.used); again != 0 || err != nil {
+				t.Errorf("settled twice: %s, %v", again, err)
+			}
+		})
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // Reservations from everywhere never pass the limit together, and the sum is exact.
