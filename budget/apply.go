@@ -129,6 +129,11 @@ func (t *Tracker) absorb(r *round, res store.RoundResult, began time.Time) {
 	defer t.mu.Unlock()
 	t.answered(began)
 	run := r.run
+	for _, e := range r.ends { // before a lease is judged by them
+		for _, l := range e.leases {
+			l.unsaved--
+		}
+	}
 	for i, l := range r.leases {
 		op, got := r.Leases[i], res.Leases[i]
 		l.giving -= op.Give
@@ -148,9 +153,6 @@ func (t *Tracker) absorb(r *round, res store.RoundResult, began time.Time) {
 	}
 	run.pending = slices.Delete(run.pending, 0, len(r.ends))
 	for i, e := range r.ends {
-		for _, l := range e.leases {
-			l.unsaved--
-		}
 		e.finish(e.err, slices.Contains(res.Rejected, i))
 	}
 	if run.limit = min(entriesPerRound, run.limit*2); len(run.pending) == 0 {

@@ -307,3 +307,24 @@ func TestWindowsRollOver(t *testing.T) {
 		mustClose(t, tr)
 	})
 }
+
+// Closing right after a call ended must not wait until its lease counts as idle: the last row and the lease's end go in one round.
+func TestCloseDoesNotWait(t *testing.T) {
+	bubble(t, func(t *testing.T, st *testStore) {
+		for n := range 50 {
+			tr := mustOpen(t, st)
+			p := mustPath(t, tr, spec("job:local/a", "1000"), spec("key:local", ""))
+			h := mustHold(t, tr, p, "0.01", 0)
+			if n%2 == 0 {
+				h.End(End{Cost: usd("0.01")})
+			} else {
+				h.End(End{Doubt: usd("0.01")})
+			}
+			began := time.Now()
+			mustClose(t, tr)
+			if took := time.Since(began); took > time.Second {
+				t.Fatalf("close %d took %v", n, took)
+			}
+		}
+	})
+}
