@@ -368,3 +368,35 @@ func TestExecutePastItsExpectation(t *testing.T) {
 	}
 	wantMoney(t, job, "0.001", "0")
 }
+
+// Retries are a tenth of the calls in the long run: first attempts pay for them.
+func TestRetryBudgetIsPaidInto(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		job := newJob(t, library(t, func(c *aurea.Config) {
+			c.Breaker = &breaker.Config{}
+			c.RetryRatio, c.RetryBurst = 0.1, 2
+		}), aurea.Dollar)
+		attempts := func(fail bool) (n int) {
+			_, _ = aurea.Execute(t.Context(), job, small, func(context.Context) (int, aurea.Usage, error) {
+				if n++; fail {
+					return 0, aurea.Usage{}, &aurea.HTTPError{Status: 503}
+				}
+				return 0, aurea.Usage{Input: 1, Output: 1}, nil
+			})
+			return n
+		}
+		if n := attempts(true); n != 3 {
+			t.Errorf("%d attempts with two retries saved up", n)
+		}
+		if n := attempts(true); n != 1 {
+			t.Errorf("%d attempts with none left", n)
+		}
+		for range 9 {
+			attempts(false)
+		}
+		if n := attempts(true); n != 2 {
+			t.Errorf("%d attempts after ten calls that paid for one retry", n)
+		}
+	})
+}
