@@ -1,0 +1,22 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	const want = `ada: 200 Most reviews mention the quiet motor and the simple controls. Please wash the blanket at thirty degrees and let it
+ada: 402 budget_exceeded
+bob: 200 Most reviews mention the quiet motor and the simple controls. Please wash the blanket at thirty degrees and let it
+c/d: 400 invalid_request
+`
+	if got := out.String(); got != want {
+		t.Errorf("printed:\n%s\nwant:\n%s", got, want)
+	}
+}
