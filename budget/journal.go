@@ -14,18 +14,21 @@ import (
 // The journal is a file of zeros, written from the front:
 //
 //	magic, length of the identity, identity (owner, boot id), its checksum, end mark
+//	count: how many records were written, a checksum of that
 //	records: head (length, kind, hold, number in the file, checksum of these), payload, its checksum, end mark
 //
 // A hold that was never sent needs no record: whatever is not in the journal is released. So there is one write before a request leaves
 // and one after it has ended.
 //
 // Because the file is never reused but written anew, what follows the last record is zeros, and a record that was cut short by the death
-// of its writer can be told from one that was damaged later: the first has nothing but zeros after the cut.
+// of its writer can be told from one that was damaged later: the first has nothing but zeros after the cut. Records that were lost whole,
+// with the end of the file or to zeros, are missed because of the count, which is written after each record: it is never above their number.
 const (
-	journalMagic = "AureaJ1\n"
+	journalMagic = "AureaJ2\n"
 	endMark      = 0xa5
 	headSize     = 4 + 1 + 8 + 4 + 4
 	tailSize     = 4 + 1
+	countSize    = 4 + 4
 
 	recordSent     = 1
 	recordEnded    = 2
@@ -46,6 +49,7 @@ type journal struct {
 	f      *os.File
 	off    int64
 	number uint32
+	count  int64 // where in the file the count is
 	limit  int64 // size at which it is written anew
 	broken error // a failed write left bytes that could not be taken back
 }
@@ -66,6 +70,8 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 	b := append([]byte(journalMagic), binary.LittleEndian.AppendUint32(nil, uint32(len(j.identity)))...) // #nosec G115 -- short
 	b = append(b, j.identity...)
 	b = append(binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), endMark)
+	count := len(b)
+	b = append(b, make([]byte, countSize)...)
 	number := uint32(0)
 	fill(func(kind byte, id uint64, payload []byte) {
 		at := len(b)
@@ -74,6 +80,7 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 		number++
 		b = seal(b, at, kind, id, number)
 	})
+	copy(b[count:], counted(number))
 	size := int64(len(b))
 	b = append(b, make([]byte, journalZeros)...)
 	temp := j.path + ".new"
@@ -85,7 +92,7 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 	}
 	err := os.Rename(temp, j.path)
 	if err == nil {
-		j.off, j.number, j.limit, j.broken = size, number, size+journalLarge, nil
+		j.off, j.number, j.count, j.limit, j.broken = size, number, int64(count), size+journalLarge, nil
 	} else {
 		err = errors.Join(err, os.Remove(temp))
 	}
@@ -154,7 +161,14 @@ func (j *journal) add(kind byte, id uint64, payload func([]byte) []byte) error {
 	}
 	j.off += int64(len(b))
 	j.number++
+	_, _ = j.f.WriteAt(counted(j.number), j.count) // a count that is too low says less, and nothing that is wrong
 	return nil
+}
+
+// counted is a number of records as the count is written.
+func counted(number uint32) []byte {
+	b := binary.LittleEndian.AppendUint32(make([]byte, 0, countSize), number)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 // large reports whether the journal should be written anew; where all it says is in the store, a small one is large.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,7 +157,11 @@ func TestJournalCutAtEveryByte(t *testing.T) {
 		}
 		zeroed := bytes.Clone(content)
 		clear(zeroed[cut:])
-		for name, b := range map[string][]byte{"zeros": zeroed, "missing": content[:cut]} {
+		for name, b := range map[string][]byte{"zeros": zeroed, "missing": bytes.Clone(content[:cut])} {
+			if r, err := parseJournal(b); whole+1 < len(ends) && (err == nil || len(r.sent) > 0) {
+				t.Fatalf("cut at %d after more was written, rest %s: %+v, %v; want it to be missed", cut, name, r, err)
+			}
+			copy(b[ends[0]-countSize:], counted(uint32(whole)))
 			r, err := parseJournal(b)
 			if err != nil || counts(r) != want[whole] {
 				t.Fatalf("cut at %d, rest %s: %+v, %v; want sent and ended %v", cut, name, r, err, want[whole])
@@ -178,11 +184,52 @@ func TestJournalWithFlippedBits(t *testing.T) {
 			b[at] ^= 1 << bit
 			r, err := parseJournal(b)
 			if err != nil {
+				checkSalvaged(t, r)
 				continue
 			}
 			if at < last || len(r.sent) != 1 || len(r.ended) != 2 {
 				t.Fatalf("bit %d of byte %d flipped (log ends at %d): read as %+v", bit, at, last, r)
 			}
+		}
+	}
+}
+
+// checkSalvaged compares what is left of a damaged sample journal with what was in it.
+func checkSalvaged(t *testing.T, r *replay) {
+	t.Helper()
+	if r == nil {
+		return
+	}
+	if len(r.sent) > 0 {
+		t.Fatalf("a damaged journal says what was on the wire: %+v", r)
+	}
+	want := []store.Entry{endedCall("b", 4), endedCall("d", 1)}
+	for _, e := range r.ended {
+		if !slices.ContainsFunc(want, func(w store.Entry) bool { return cmp.Equal(w, e) }) {
+			t.Fatalf("a damaged journal says that this ended: %+v", e)
+		}
+	}
+}
+
+// A record that is damaged inside hides nothing of what came after it.
+func TestDamagedJournalStillTellsOfEnds(t *testing.T) {
+	t.Parallel()
+	var ends []int64
+	path, content := sampleJournal(t, &ends)
+	content[ends[1]-tailSize-1] ^= 4 // of the first record
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := readJournal(path, "owner", "boot")
+	if !errors.Is(err, errJournalProvesNothing) || !strings.Contains(err.Error(), path) {
+		t.Fatalf("the error does not name the file: %v", err)
+	}
+	if len(r.ended) != 2 || len(r.sent) != 0 {
+		t.Errorf("%+v", r)
+	}
+	for _, c := range []struct{ owner, boot string }{{"other", "boot"}, {"owner", "later"}} {
+		if r, err := readJournal(path, store.OwnerID(c.owner), c.boot); err == nil || r != nil {
+			t.Errorf("a damaged journal of owner/boot read as %v: %+v, %v", c, r, err)
 		}
 	}
 }

@@ -18,7 +18,8 @@ type Recovered struct {
 	Ended, OnTheWire int
 	// Items is how many batch items were put back.
 	Items int
-	// Unproven is why there is no journal to go by; then all that the owner had leased stays unconfirmed.
+	// Unproven is why there is no journal to go by; then all that the owner had leased stays unconfirmed, but for the ended attempts that a
+	// damaged one still tells of.
 	Unproven error
 }
 
@@ -67,7 +68,7 @@ func recoverOwner(ctx context.Context, st store.Store, o store.Owner, now time.T
 		}
 	}
 	said, unproven := readJournal(st.JournalPath(o.ID), o.ID, bootID())
-	if r.Unproven = unproven; unproven == nil {
+	if r.Unproven = unproven; said != nil { // ends that a damaged journal still tells of are paid for and known
 		r.Ended, r.OnTheWire = len(said.ended), len(said.sent)
 		for part := said.ended; len(part) > 0; part = part[min(len(part), entriesPerRound):] {
 			_, err := st.SettleDead(ctx, store.PostMortem{Owner: o.ID, Now: now, Entries: part[:min(len(part), entriesPerRound)]})
@@ -102,7 +103,7 @@ func (t *Tracker) sweep(ctx context.Context, self store.OwnerID) error {
 		if r.Unproven != nil {
 			t.settled[r.Owner.ID] = true
 			t.o.Logger.Warn("budget: a process died without a usable journal; what it had leased stays unconfirmed until reconciled",
-				"pid", r.Owner.PID, "host", r.Owner.Host, "error", r.Unproven)
+				"pid", r.Owner.PID, "host", r.Owner.Host, "ended", r.Ended, "error", r.Unproven)
 			continue
 		}
 		t.o.Logger.Info("budget: settled a process that died", "pid", r.Owner.PID, "host", r.Owner.Host,

@@ -23,7 +23,8 @@ type replay struct {
 	sent  []store.OpenHold
 }
 
-// readJournal reads the journal that an owner left. Whatever it cannot vouch for is an error: nothing is guessed.
+// readJournal reads the journal that an owner left. Whatever it cannot vouch for is an error: nothing is guessed. With an error there may be
+// a replay: then the journal is the owner's and damaged, and the attempts that it says have ended did end so; of others it proves nothing.
 func readJournal(path string, owner store.OwnerID, boot string) (*replay, error) {
 	if path == "" {
 		return nil, fmt.Errorf("%w: none is kept", errJournalProvesNothing)
@@ -34,23 +35,52 @@ func readJournal(path string, owner store.OwnerID, boot string) (*replay, error)
 	}
 	r, err := parseJournal(b)
 	switch {
-	case err != nil:
+	case r == nil:
 		return nil, fmt.Errorf("%w: %s: %w", errJournalProvesNothing, path, err)
 	case r.owner != owner:
 		return nil, fmt.Errorf("%w: %s is of owner %s", errJournalProvesNothing, path, r.owner)
 	case boot == "" || r.boot != boot:
 		return nil, fmt.Errorf("%w: %s was written before the machine last started", errJournalProvesNothing, path)
+	case err != nil:
+		return r, fmt.Errorf("%w: %s: %w", errJournalProvesNothing, path, err)
 	}
 	return r, nil
 }
 
-// parseJournal reads a whole journal. A record cut short by its writer's death ends it; damage is an error.
+// parseJournal reads a whole journal. A record cut short by its writer's death ends it; damage is an error, with the ends that are
+// whole all the same.
 func parseJournal(b []byte) (*replay, error) {
-	b = bytes.TrimRight(b, "\x00") // the last record ends with an end mark, a cut one wherever it was cut
 	r, at, err := parseIdentity(b)
 	if err != nil {
 		return nil, err
 	}
+	if len(b) < at+countSize {
+		return r, errors.New("cut short before its first record")
+	}
+	count := binary.LittleEndian.Uint32(b[at:])
+	if !bytes.Equal(b[at:at+countSize], counted(count)) {
+		err = fmt.Errorf("damaged at byte %d", at)
+		count = 0
+	}
+	at += countSize
+	// The last record ends with an end mark, a cut one wherever it was cut.
+	b = b[:max(at, len(bytes.TrimRight(b, "\x00")))]
+	number, rerr := r.records(b, at)
+	if err == nil {
+		err = rerr
+	}
+	if err == nil && number < count {
+		err = fmt.Errorf("its last %d of %d records are gone", count-number, count)
+	}
+	if err != nil {
+		r.sent = nil
+		return r, err
+	}
+	return r, nil
+}
+
+// records reads the records from a position on, and returns the number of the last one that is whole.
+func (r *replay) records(b []byte, at int) (last uint32, err error) {
 	open := map[uint64]store.OpenHold{}
 	over := map[uint64]bool{} // an end that overtook its mark
 	var order []uint64
@@ -61,7 +91,7 @@ func parseJournal(b []byte) (*replay, error) {
 		}
 		le := binary.LittleEndian
 		if le.Uint32(rest[17:]) != crc32.Checksum(rest[:17], castagnoli) || le.Uint32(rest[13:]) != number {
-			return nil, fmt.Errorf("damaged at byte %d", at)
+			return last, errors.Join(err, fmt.Errorf("damaged at byte %d", at)) // nobody knows where the next one begins
 		}
 		size := headSize + int(le.Uint32(rest)) + tailSize
 		if len(rest) < size {
@@ -69,23 +99,25 @@ func parseJournal(b []byte) (*replay, error) {
 		}
 		payload := rest[headSize : size-tailSize]
 		if le.Uint32(rest[size-tailSize:]) != crc32.Checksum(payload, castagnoli) || rest[size-1] != endMark {
-			return nil, fmt.Errorf("damaged at byte %d", at)
+			err = fmt.Errorf("damaged at byte %d", at)
+			at += size
+			continue
 		}
 		id := le.Uint64(rest[5:])
 		switch kind := rest[4]; kind {
 		case recordSent:
-			o, err := decodeOpen(payload)
-			if err != nil {
-				return nil, err
+			o, derr := decodeOpen(payload)
+			if derr != nil {
+				return last, derr
 			}
 			if !over[id] {
 				open[id] = o
 				order = append(order, id)
 			}
 		case recordEnded:
-			e, err := decodeEntry(payload)
-			if err != nil {
-				return nil, err
+			e, derr := decodeEntry(payload)
+			if derr != nil {
+				return last, derr
 			}
 			r.ended = append(r.ended, e)
 			over[id] = true
@@ -94,15 +126,16 @@ func parseJournal(b []byte) (*replay, error) {
 			over[id] = true
 			delete(open, id)
 		default:
-			return nil, fmt.Errorf("record of unknown kind %d at byte %d", kind, at)
+			return last, fmt.Errorf("record of unknown kind %d at byte %d", kind, at)
 		}
 		at += size
+		last = number
 	}
 	order = slices.DeleteFunc(order, func(id uint64) bool { _, there := open[id]; return !there })
 	for _, id := range order {
 		r.sent = append(r.sent, open[id])
 	}
-	return r, nil
+	return last, err
 }
 
 func parseIdentity(b []byte) (*replay, int, error) {
