@@ -56,7 +56,7 @@ const (
 // completeJob completes with the ids of the jobs in the database, as the first argument of a command or as a flag. Whatever goes wrong, it offers nothing and says
 // nothing: the command line is not finished yet.
 func (p *program) completeJob(flag bool) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if !flag && len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

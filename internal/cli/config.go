@@ -217,8 +217,8 @@ func isHere(path string) bool {
 // writeStarter writes the starter so that a file is there whole or not at all, and never replaces one without being told to.
 func writeStarter(path string, force bool) error {
 	fail := func(err error) error { return usageError("%s cannot be written: %w", path, cause(err)) }
-	if real, err := filepath.EvalSymlinks(path); err == nil && force {
-		path = real // a link stays a link
+	if target, err := filepath.EvalSymlinks(path); err == nil && force {
+		path = target // a link stays a link
 	}
 	if info, err := os.Lstat(path); err == nil {
 		switch {
@@ -269,8 +269,7 @@ func writeNew(path string) error {
 
 // cause is an error of the file system without the path, which the message has already.
 func cause(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at.Err
 	}
 	return err

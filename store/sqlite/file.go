@@ -86,10 +86,7 @@ func (s *Store) openFile(ctx context.Context, ev *evidence) (blank bool, err err
 	return blank, nil
 }
 
-// inspect reports whether a file has nothing in it yet, and refuses one that something else made.
-func inspect(f *os.File) (blank bool, err error) { return inspectFile(f, false) }
-
-// inspectFile is inspect; where there was a database of ours, another file is damage.
+// inspectFile reports whether a file has nothing in it yet, and refuses one that something else made; where there was a database of ours, another file is damage.
 func inspectFile(f *os.File, ours bool) (blank bool, err error) {
 	head := make([]byte, 100)
 	n, err := io.ReadFull(f, head)

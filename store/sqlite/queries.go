@@ -10,10 +10,9 @@ var (
 
 	qCounterInsert = insertValues("counter", summed["counter"],
 		[]string{"?1", "?2", "?3", "?4", "0", "0", "0", "0", "0", "0", "0", "0"}, "ON CONFLICT DO NOTHING")
-	qCounter       = `SELECT ` + counterColumns + ` FROM counter c WHERE c.id = ?`
-	qCounterByName = `SELECT ` + counterColumns + ` FROM counter c WHERE c.account = ? AND c.window_start = ?`
-	qCounterAll    = `SELECT ` + counterColumns + ` FROM counter c ORDER BY c.id`
-	qCounterPut    = change("counter", "id = ?8", "committed_dollars", "?1", "committed_pico", "?2", "spent_dollars", "?3", "spent_pico", "?4",
+	qCounter    = `SELECT ` + counterColumns + ` FROM counter c WHERE c.id = ?`
+	qCounterAll = `SELECT ` + counterColumns + ` FROM counter c ORDER BY c.id`
+	qCounterPut = change("counter", "id = ?8", "committed_dollars", "?1", "committed_pico", "?2", "spent_dollars", "?3", "spent_pico", "?4",
 		"doubt_dollars", "?5", "doubt_pico", "?6", "wanted_until", "?7")
 	qCounterLimit        = change("counter", "id = ?3", "limit_dollars", "?1", "limit_pico", "?2")
 	qCounterClosed       = change("counter", "id = ?2", "closed", "?1")
