@@ -16,30 +16,6 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
-// view is what progress shows of a run.
-func (r *batchRun) view(runner *batch.Runner) progress.View {
-	p := runner.Progress()
-	v := progress.View{
-		Job: aurea.ShortName(r.job.ID), Total: p.Total, Done: p.Done, Failed: p.Failed, Elapsed: p.Elapsed, ETA: p.ETA(),
-		CallsPerMinute: p.CallsPerMinute, TokensPerMinute: p.TokensPerMinute, Attempts: p.Attempts, Retries: p.Retries, Stopping: runner.Stopping(),
-	}
-	if standing, err := r.Tracker.Standing(context.Background(), r.job.Path()); err == nil {
-		v.Spent, v.Limit, v.Unconfirmed = standing[0].Spent, standing[0].Limit, standing[0].Unconfirmed
-	}
-	status := r.Orchestrator.Status()
-	for _, l := range status.Limits {
-		v.RPM += l.RPM
-		v.TPM += l.TPM
-		v.Waiting += l.Waiting
-	}
-	for _, b := range status.Breakers {
-		if b.State != "closed" {
-			v.Breakers = append(v.Breakers, b.Name)
-		}
-	}
-	return v
-}
-
 // finish writes the files and the receipt, and says how the run ended.
 func (r *batchRun) finish() error {
 	ctx := context.Background()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +14,6 @@ import (
 	"github.com/andres20980/aurea-orchestrator/batch"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/internal/app"
-	"github.com/andres20980/aurea-orchestrator/internal/progress"
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
 )
@@ -89,6 +89,10 @@ type batchRun struct {
 	loaded batch.Loaded
 	runner *batch.Runner
 	end    batch.Outcome
+
+	over     atomic.Bool // nothing is on the wire any more
+	log      *diversion
+	failures failures
 }
 
 func (p *program) run(cmd *cobra.Command, file string, f runFlags) (err error) {
@@ -100,11 +104,12 @@ func (p *program) run(cmd *cobra.Command, file string, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	log, red := app.Logger(cfg, p.stderr)
+	stderr := &diversion{own: p.stderr}
+	log, red := app.Logger(cfg, stderr)
 	p.redact = red.Redact
 	if p.flags.logLevel == "" && cfg.Logging.Level < slog.LevelWarn && !logLevelSet(cfg) {
 		cfg.Logging.Level = slog.LevelWarn // progress says what is going on
-		log, _ = app.Logger(cfg, p.stderr)
+		log, _ = app.Logger(cfg, stderr)
 	}
 	in, err := openInput(file, f, p.stdin)
 	if err != nil {
@@ -121,7 +126,7 @@ func (p *program) run(cmd *cobra.Command, file string, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	r := &batchRun{program: p, App: a, flags: f, input: in, output: out, began: time.Now()}
+	r := &batchRun{program: p, App: a, flags: f, input: in, output: out, began: time.Now(), log: stderr}
 	err = r.do(sig, limit)
 	closing, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -182,6 +187,7 @@ func (r *batchRun) do(sig *signals, limit *money.Sum) error {
 	}, r.job)
 	stopReport := r.report()
 	end, err := r.runner.Run(sig.hard, sig.stopping())
+	r.over.Store(true)
 	stopReport()
 	if err != nil {
 		return err
@@ -284,20 +290,8 @@ func (r *batchRun) accepted() {
 }
 
 func (r *batchRun) itemFailed(customID, code, message string) {
+	r.failures.add(code)
 	if r.program.flags.json {
 		r.event(map[string]any{"event": "item_failed", "custom_id": customID, "code": code, "message": r.redact(message)})
 	}
-}
-
-// report shows progress until the returned function is called.
-func (r *batchRun) report() (stop func()) {
-	if r.program.flags.quiet {
-		return func() {}
-	}
-	out := r.stderr
-	mode := progress.Detect(r.stderr, r.environ)
-	if r.program.flags.json {
-		out, mode = r.stdout, progress.JSON
-	}
-	return progress.Start(out, mode, func() progress.View { return r.view(r.runner) })
 }

@@ -1,135 +1,168 @@
 package progress
 
 import (
-	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
-var (
-	titleStyle = lipgloss.NewStyle().Bold(true)
-	doneStyle  = lipgloss.NewStyle().Foreground(lipgloss.Color("2"))
-	failStyle  = lipgloss.NewStyle().Foreground(lipgloss.Color("1"))
-	warnStyle  = lipgloss.NewStyle().Foreground(lipgloss.Color("3"))
-	faintStyle = lipgloss.NewStyle().Faint(true)
-)
+// live is the live view. It reads no keys and handles no signals: Ctrl-C belongs to the run.
+//
+// The cursor stays visible, on the line below the view: a process that is killed leaves the terminal as it should be.
+type live struct {
+	out      *canvas
+	screen   Screen
+	prog     *tea.Program
+	finished chan struct{}
+}
 
-// startTerminal draws the live view. It reads no keys and handles no signals: Ctrl-C belongs to the run.
-func startTerminal(out io.Writer, view func() View) (stop func()) {
-	prog := tea.NewProgram(model{view: view, now: view(), width: 80},
-		tea.WithInput(nil), tea.WithOutput(out), tea.WithoutSignalHandler())
-	finished := make(chan struct{})
+func newLive(out *os.File, environ func(string) (string, bool)) *live {
+	return &live{out: &canvas{File: out, reflows: reflows(environ)}, screen: screenOf(environ)}
+}
+
+// screenOf says what a terminal may be sent. NO_COLOR is https://no-color.org: any value but an empty one counts.
+func screenOf(environ func(string) (string, bool)) Screen {
+	noColor, _ := environ("NO_COLOR")
+	s := Screen{Color: noColor == ""}
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale, _ := environ(name); locale != "" {
+			s.ASCII = locale == "C" || locale == "POSIX"
+			break
+		}
+	}
+	return s
+}
+
+// Every implements [Reporter].
+func (l *live) Every() time.Duration { return 200 * time.Millisecond }
+
+// Report implements [Reporter]. The first report starts the view.
+func (l *live) Report(v View) {
+	if l.prog != nil {
+		l.prog.Send(viewMsg(v))
+		return
+	}
+	l.prog = tea.NewProgram(model{view: v, screen: l.screen, out: l.out},
+		tea.WithInput(nil), tea.WithOutput(l.out), tea.WithoutSignalHandler(), tea.WithWindowSize(unknownWidth, 24))
+	l.finished = make(chan struct{})
 	go func() {
-		defer close(finished)
-		_, _ = prog.Run() // a view that cannot be drawn is no reason to end a run
+		defer close(l.finished)
+		_, _ = l.prog.Run() // a view that cannot be drawn is no reason to end a run
 	}()
-	return sync.OnceFunc(func() {
-		prog.Send(lastMsg{})
-		<-finished
-	})
+}
+
+// Close implements [Reporter].
+func (l *live) Close(v View) {
+	l.Report(v)
+	l.prog.Send(lastMsg{})
+	<-l.finished
+}
+
+// Write shows lines of others, such as a log's, above the view. It is safe for concurrent use with the other methods once the first report was made.
+func (l *live) Write(b []byte) (int, error) {
+	l.prog.Send(tea.Println(strings.TrimSuffix(string(b), "\n"))())
+	return len(b), nil
 }
 
 type (
-	tickMsg time.Time
+	viewMsg View
 	lastMsg struct{}
 )
 
 type model struct {
-	view  func() View
-	now   View
-	width int
+	view   View
+	screen Screen
+	out    *canvas
 }
 
-func tick() tea.Cmd { return tea.Tick(terminalEvery, func(t time.Time) tea.Msg { return tickMsg(t) }) }
+// Init implements [tea.Model].
+func (m model) Init() tea.Cmd { return nil }
 
-func (m model) Init() tea.Cmd { return tick() }
-
+// Update implements [tea.Model].
 func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.width = msg.Width
-	case tickMsg:
-		m.now = m.view()
-		return m, tick()
+		m.screen.Width, m.screen.Height = msg.Width, msg.Height
+		m.out.resized(msg.Width)
+	case viewMsg:
+		m.view = View(msg)
 	case lastMsg:
-		m.now = m.view()
 		return m, tea.Quit
 	}
 	return m, nil
 }
 
-func (m model) View() tea.View { return tea.NewView(Draw(m.now, m.width)) }
+// View implements [tea.Model].
+func (m model) View() tea.View {
+	lines := Draw(m.view, m.screen)
+	m.out.next(lines)
+	v := tea.NewView(strings.Join(lines, "\n") + "\n")
+	v.Cursor = tea.NewCursor(0, len(lines))
+	v.DisableBracketedPasteMode = true // nothing is read
+	return v
+}
 
-// Draw is the live view at a width.
-func Draw(v View, width int) string {
-	lines := []string{
-		titleStyle.Render(v.Job) + "  " + bar(v, max(min(width-len(v.Job)-10, 50), 10)) + fmt.Sprintf(" %3d%%", percent(v)),
-		counts(v),
-		"spent   " + spent(v),
-		"pace    " + pace(v) + waiting(v),
-	}
-	if v.Retries > 0 || len(v.Breakers) > 0 {
-		lines = append(lines, "trouble "+trouble(v))
-	}
-	lines = append(lines, faintStyle.Render(timing(v)))
+// canvas is the terminal, and knows what was last drawn on it.
+//
+// Most terminals break lines anew when they become narrower, so that the view takes more rows than the renderer knows of, and it would leave the topmost ones behind.
+// canvas moves the cursor up by these before the view is drawn again.
+type canvas struct {
+	*os.File
+	reflows bool
+
+	mu    sync.Mutex
+	drawn []int // widths of the lines on the screen
+	ahead []int // of those that the next write brings
+	width int   // of the screen if it has changed since the last write, else 0
+}
+
+func (c *canvas) resized(width int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.width = width
+}
+
+func (c *canvas) next(lines []string) {
+	widths := make([]int, len(lines))
 	for i, line := range lines {
-		lines[i] = lipgloss.NewStyle().MaxWidth(width).Render(line)
+		widths[i] = ansi.StringWidth(line)
 	}
-	return strings.Join(lines, "\n") + "\n"
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = widths
 }
 
-func percent(v View) int64 {
-	if v.Total == 0 {
-		return 0
+// Write implements [io.Writer].
+func (c *canvas) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	rows := 0
+	if c.width > 0 && c.reflows {
+		for _, w := range c.drawn {
+			rows += max(w-1, 0) / c.width
+		}
 	}
-	return (v.Done + v.Failed) * 100 / v.Total
+	c.width, c.drawn = 0, c.ahead
+	c.mu.Unlock()
+	if rows > 0 {
+		if _, err := io.WriteString(c.File, ansi.CursorUp(rows)); err != nil {
+			return 0, err
+		}
+	}
+	return c.File.Write(b)
 }
 
-func bar(v View, width int) string {
-	if v.Total == 0 {
-		return faintStyle.Render(strings.Repeat("░", width))
-	}
-	done := int(v.Done * int64(width) / v.Total)
-	failed := int((v.Done+v.Failed)*int64(width)/v.Total) - done
-	return doneStyle.Render(strings.Repeat("█", done)) + failStyle.Render(strings.Repeat("█", failed)) +
-		faintStyle.Render(strings.Repeat("░", width-done-failed))
-}
+// WriteString implements [io.StringWriter].
+func (c *canvas) WriteString(s string) (int, error) { return c.Write([]byte(s)) }
 
-func counts(v View) string {
-	s := fmt.Sprintf("items   %d of %d done", v.Done, v.Total)
-	if v.Failed > 0 {
-		s += ", " + failStyle.Render(fmt.Sprintf("%d failed", v.Failed))
-	}
-	return s
-}
-
-func waiting(v View) string {
-	if v.Waiting == 0 {
-		return ""
-	}
-	return faintStyle.Render(fmt.Sprintf(" (%d waiting)", v.Waiting))
-}
-
-func trouble(v View) string {
-	s := fmt.Sprintf("%d retries", v.Retries)
-	if len(v.Breakers) > 0 {
-		s += ", " + warnStyle.Render("circuit open: "+strings.Join(v.Breakers, ", "))
-	}
-	return s
-}
-
-func timing(v View) string {
-	s := Duration(v.Elapsed) + " so far"
-	switch {
-	case v.Stopping:
-		s += ", stopping: calls on the wire are waited for, Ctrl-C again cuts them off"
-	case v.ETA > 0:
-		s += ", about " + Duration(v.ETA) + " left"
-	}
-	return s
+// reflows reports whether a terminal breaks lines anew when its width changes. Those that say who they are and do not: the console of Linux, xterm and GNU screen.
+func reflows(environ func(string) (string, bool)) bool {
+	name, _ := environ("TERM")
+	_, xterm := environ("XTERM_VERSION")
+	_, screen := environ("STY")
+	return name != "linux" && !xterm && !screen
 }
