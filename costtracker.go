@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -128,9 +129,7 @@ func (c *CostTracker) Summary() CostSummary {
 	if s.RemainingBudget = c.limit.Minus(c.spent); s.RemainingBudget.Negative() {
 		s.RemainingBudget = money.Sum{}
 	}
-	for model, m := range c.byModel {
-		s.UsageByModel[model] = m
-	}
+	maps.Copy(s.UsageByModel, c.byModel)
 	return s
 }
 

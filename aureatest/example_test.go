@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
@@ -26,8 +27,8 @@ func (e *exampleTB) Cleanup(f func())             { e.cleanups = append(e.cleanu
 func (e *exampleTB) Errorf(text string, a ...any) { fmt.Printf(text+"\n", a...) }
 func (e *exampleTB) Fatalf(text string, a ...any) { panic(fmt.Sprintf(text, a...)) }
 func (e *exampleTB) end() {
-	for i := len(e.cleanups) - 1; i >= 0; i-- {
-		e.cleanups[i]()
+	for _, cleanup := range slices.Backward(e.cleanups) {
+		cleanup()
 	}
 }
 
