@@ -64,7 +64,7 @@ func (p *places) find(provider, model string) *place {
 	route := p.route(provider, model)
 	route, err := p.o.rules.Apply(model, route)
 	if err != nil {
-		return &place{err: &Error{Code: CodeModelNotAllowed, Message: err.Error(), Err: err}}
+		return &place{err: notAllowed(err)}
 	}
 	t := route.Targets[0]
 	return &place{provider: p.upstream(t.Provider), model: t.Model, settings: t.Settings, breaker: p.o.breakers.Get(t.Provider, t.Model)}

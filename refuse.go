@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
@@ -21,9 +22,16 @@ func (w *walk) refuse(err error) error {
 
 func routeRefused(err error) error {
 	if _, ok := errors.AsType[*policy.EndpointMismatch](err); ok {
-		return &Error{Code: CodeEndpointMismatch, Message: err.Error(), Err: err}
+		return &Error{Code: CodeEndpointMismatch, Message: err.Error(), Err: err, Hint: "or give the model a provider that speaks the format"}
+	}
+	if unknown, ok := errors.AsType[*policy.ModelNotFound](err); ok {
+		return &Error{Code: CodeModelNotFound, Message: strings.TrimSuffix(err.Error(), ": "+unknown.Hint), Hint: unknown.Hint, Err: err}
 	}
 	return &Error{Code: CodeModelNotFound, Message: err.Error(), Err: err}
+}
+
+func notAllowed(err error) error {
+	return &Error{Code: CodeModelNotAllowed, Message: err.Error(), Err: err, Hint: "use another model, or change ALLOWED_MODELS and DENIED_MODELS"}
 }
 
 func priceUnknown(err error) error {
@@ -38,9 +46,9 @@ func holdRefused(ctx context.Context, err error) error {
 	var exceeded *budget.ExceededError
 	switch {
 	case errors.As(err, &exceeded):
-		return &Error{Code: CodeBudgetExceeded, Message: err.Error(), Err: err}
+		return &Error{Code: CodeBudgetExceeded, Message: err.Error(), Err: err, Hint: "or make the call smaller: its output cap counts in full until the answer is there"}
 	case errors.Is(err, budget.ErrCancelled):
-		return &Error{Code: CodeJobCancelled, Message: "the job is cancelled", Err: err}
+		return &Error{Code: CodeJobCancelled, Message: "the job is cancelled", Hint: "open another job", Err: err}
 	case ctx.Err() != nil:
 		return deadline(ctx, err)
 	default:
@@ -75,7 +83,7 @@ func circuitOpen(t *target, err error) error {
 }
 
 func deadline(ctx context.Context, err error) error {
-	return &Error{Code: CodeDeadlineExceeded, Message: "the call was given up while it waited", Err: errors.Join(context.Cause(ctx), err)}
+	return &Error{Code: CodeDeadlineExceeded, Message: "the call was given up while it waited", Hint: "give it more time, or a MaxWait that refuses it sooner", Err: errors.Join(context.Cause(ctx), err)}
 }
 
 func storeFailed(err error) error {
@@ -84,6 +92,9 @@ func storeFailed(err error) error {
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return &Error{Code: CodeNotFound, Message: err.Error(), Err: err}
+	}
+	if damaged, ok := errors.AsType[*store.DamageError](err); ok {
+		return &Error{Code: CodeUnavailable, Message: damaged.Error(), Hint: damaged.Next, Err: err}
 	}
 	return &Error{Code: CodeUnavailable, Message: "the ledger cannot be used: " + err.Error(), Hint: "see that the database can be written and has room", Err: err}
 }

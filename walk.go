@@ -170,7 +170,7 @@ func (w *walk) policy() error {
 		return routeRefused(err)
 	}
 	if route, err = w.o.rules.Apply(w.request.Model, route); err != nil {
-		return &Error{Code: CodeModelNotAllowed, Message: err.Error(), Err: err}
+		return notAllowed(err)
 	}
 	for _, rt := range route.Order(mathrand.Int64N) {
 		t, err := w.newTarget(rt.Provider, rt.Model, rt.Settings)
@@ -185,10 +185,10 @@ func (w *walk) policy() error {
 func (w *walk) newTarget(provider, model, settings string) (*target, error) {
 	up, ok := w.o.providers[provider]
 	if !ok {
-		return nil, &Error{Code: CodeModelNotFound, Message: fmt.Sprintf("provider %q is not configured", provider)}
+		return nil, &Error{Code: CodeModelNotFound, Message: fmt.Sprintf("provider %q is not configured", provider), Hint: "add it to the configuration"}
 	}
 	if why := w.o.unusable[provider]; why != "" {
-		return nil, &Error{Code: CodeUnauthorized, Message: fmt.Sprintf("provider %q cannot be used: %s", provider, why)}
+		return nil, &Error{Code: CodeUnauthorized, Message: fmt.Sprintf("provider %q cannot be used: %s", provider, why), Hint: "give it a key, or route the model to another one"}
 	}
 	price, err := w.o.price(provider, w.request.Model, model, w.began)
 	if err != nil {
