@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -59,6 +60,9 @@ func (s *Store) openFile(ctx context.Context, ev *evidence) (blank bool, err err
 			return false, fmt.Errorf("the file cannot be written: %w", err)
 		}
 		existed := info != nil
+		if err := errors.Join(writable(s.path+"-wal"), writable(s.path+"-shm")); err != nil {
+			return false, errors.Join(err, f.Close())
+		}
 		blank, err = inspectFile(f, ev.used())
 		if err := errors.Join(err, f.Close()); err != nil {
 			return false, err
@@ -86,6 +90,43 @@ func (s *Store) openFile(ctx context.Context, ev *evidence) (blank bool, err err
 	return blank, nil
 }
 
+// writable tries whether a file that is there can be written: SQLite opens a log that cannot be, and fails at the first write only.
+func writable(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0) // #nosec G304 -- the log of the database
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("the log of the database cannot be used: %w", err)
+	}
+	return f.Close()
+}
+
+var errForeign = errors.New("the file is an SQLite database of another program; choose another name")
+
+// checkForeign refuses the file of another program before anything is made beside it. Where there is a folder of owners, there
+// was a database of ours, and openFile looks into the file.
+func (s *Store) checkForeign() error {
+	if _, err := os.Stat(s.owners); err == nil {
+		return nil
+	}
+	opened.Lock()
+	defer opened.Unlock()
+	info, err := os.Stat(s.path)
+	if err != nil || slices.ContainsFunc(opened.files, func(o os.FileInfo) bool { return os.SameFile(o, info) }) {
+		return nil //nolint:nilerr // there is none; openFile says if it cannot be made
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return fmt.Errorf("the file cannot be read: %w", err)
+	}
+	blank, err := inspectFile(f, false)
+	if err == nil && blank && info.Size() > 0 && fileSize(s.path+"-wal") > 0 {
+		err = errForeign // what it is, is in its log
+	}
+	return errors.Join(err, f.Close())
+}
+
 // inspectFile reports whether a file has nothing in it yet, and refuses one that something else made; where there was a database of ours, another file is damage.
 func inspectFile(f *os.File, ours bool) (blank bool, err error) {
 	head := make([]byte, 100)
@@ -109,7 +150,7 @@ func inspectFile(f *os.File, ours bool) (blank bool, err error) {
 	case id == 0 && schema == 0:
 		return true, nil // made, and killed before it was marked
 	default:
-		return false, errors.New("the file is an SQLite database of another program; choose another name")
+		return false, errForeign
 	}
 }
 

@@ -105,6 +105,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, o Options) error {
+	if err := s.checkForeign(); err != nil {
+		return err
+	}
 	unlock, err := s.lockFolder(ctx)
 	if err != nil {
 		return err

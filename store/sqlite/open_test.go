@@ -83,18 +83,6 @@ func exec(t *testing.T, path, statement string) {
 	}
 }
 
-func TestOpenReadOnly(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() == 0 || runtime.GOOS == "windows" {
-		t.Skip("root may write everywhere")
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	fails(t, filepath.Join(dir, "aurea.db"), "cannot be written")
-}
-
 func TestOpenMakesPrivateFiles(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
