@@ -400,3 +400,32 @@ func TestRetryBudgetIsPaidInto(t *testing.T) {
 		}
 	})
 }
+
+// What lost answers left unconfirmed is ended by hand while the program runs: as spent, or as never billed.
+func TestReconcileWhileRunning(t *testing.T) {
+	t.Parallel()
+	orch := library(t, func(c *aurea.Config) { c.Retry = &retry.Policy{} })
+	job := newJob(t, orch, 500*money.Micro)
+	lost := func(context.Context) (int, aurea.Usage, error) { return 0, aurea.Usage{}, errors.New("the answer was lost") }
+	for range 2 {
+		_, _ = aurea.Execute(t.Context(), job, small, lost)
+	}
+	if _, err := aurea.Execute(t.Context(), job, small, answers(1, 1)); !errors.Is(err, aurea.ErrBudgetExceeded) {
+		t.Errorf("400 of 500 µ$ are unconfirmed, and: %v", err)
+	}
+	if got, err := job.Reconcile(t.Context(), false); err != nil || got != money.SumOf(400*money.Micro) {
+		t.Errorf("%s, %v", got, err)
+	}
+	wantMoney(t, job, "0", "0")
+	if _, err := aurea.Execute(t.Context(), job, small, answers(1, 1)); err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+	_, _ = aurea.Execute(t.Context(), job, small, lost)
+	if got, err := job.Reconcile(t.Context(), true); err != nil || got != money.SumOf(200*money.Micro) {
+		t.Errorf("%s, %v", got, err)
+	}
+	wantMoney(t, job, "0.000203", "0")
+	if m := job.Status().CostSummary.UsageByModel["m"]; m.Cost.String() != "0.000203" {
+		t.Errorf("the rows say %+v", m)
+	}
+}

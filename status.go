@@ -107,6 +107,20 @@ func (j *Job) Status() JobStatus {
 	return s
 }
 
+// Reconcile ends what is unconfirmed on the job and the jobs below it: as spent, because the provider billed it, or, with spent false, as never billed, and returns how much
+// that was. Look at the provider's bill first: what is released here is the limit's again. It fails with [budget.ErrOwnerMayLive] while a process that was declared dead may
+// still be making the calls in question. Safe for concurrent use.
+func (j *Job) Reconcile(ctx context.Context, spent bool) (money.Sum, error) {
+	if err := j.o.money.Flush(ctx); err != nil {
+		return money.Sum{}, storeFailed(err)
+	}
+	sum, err := j.o.money.Reconcile(ctx, j.path, j.ID, spent)
+	if err != nil && !errors.Is(err, budget.ErrOwnerMayLive) {
+		err = storeFailed(err)
+	}
+	return sum, err
+}
+
 func (o *Orchestrator) breakersByModel() map[string]breaker.Status {
 	all, models := o.breakers.Snapshot(), make(map[string]int)
 	for _, b := range all {

@@ -280,10 +280,10 @@ type Ledger interface {
 
 	// Doubts returns the open doubts on a counter, oldest first.
 	Doubts(ctx context.Context, id CounterID) ([]Doubt, error)
-	// Reconcile ends doubts that a counter has with dead or gone owners, along the path (the counter first, then those above it): spent books them as a
+	// Reconcile ends the doubts that a counter has, along the path (the counter first, then those above it): spent books them as a
 	// call row of outcome "reconciled", else they are released. A doubt with a call ends on all counters of that call. One without a call
 	// ends as much of what the same owner left above, and once it has none on any job, what it left on keys and above is released: every call draws on a job.
-	// It returns the amount ended on the first counter, and ErrOwnerLive if all there is belongs to live owners.
+	// The doubts of a live owner are of calls that have ended, so they end as well. It returns the amount ended on the first counter.
 	Reconcile(ctx context.Context, path []CounterID, job string, spent bool, now time.Time) (money.Sum, error)
 
 	// Calls returns the call rows of a job, newest last; an empty job means all. after is the row id to

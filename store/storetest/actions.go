@@ -250,13 +250,7 @@ func (m *machine) reconcile(r *rapid.T) {
 	}
 	spent := rapid.Bool().Draw(r, "spent")
 	got, err := m.st.Reconcile(m.t.Context(), path, "local/a", spent, m.now)
-	want, live := m.model.reconcile(path, spent)
-	if live {
-		if !errors.Is(err, store.ErrOwnerLive) {
-			r.Fatalf("reconcile of the living: %v", err)
-		}
-		return
-	}
+	want := m.model.reconcile(path, spent)
 	m.ok(r, err)
 	if got != money.SumOf(want) {
 		r.Fatalf("reconcile ended %s, want %s", got, want)

@@ -180,15 +180,23 @@ func testReconcileLive(_ *testing.T, b *bench) {
 	b.round("a", ops(store.LeaseOp{Counter: id, Wants: wants(10)}))
 	cut := b.call(1, 4, id)
 	b.round("a", ops(store.LeaseOp{Counter: id, Seq: 1, Spent: 1, Doubt: 4, Close: true}), cut)
-	_, err := b.st.Reconcile(b.ctx, []store.CounterID{id}, "local/a", true, b.now)
-	b.same("of one that lives", store.ErrOwnerLive, err)
 	b.figures(id, figures{Committed: 5, Spent: 1, Doubt: 4})
-	b.ok(b.st.Leave(b.ctx, "a", 1))
-	b.reconcile([]store.CounterID{id}, true, 4)
+	b.reconcile([]store.CounterID{id}, true, 4) // of one that lives
 	b.figures(id, figures{Committed: 5, Spent: 5})
+	b.round("a", ops(store.LeaseOp{Counter: id, Wants: wants(10)}))
+	b.round("a", ops(store.LeaseOp{Counter: id, Seq: 1, Spent: 2}), b.call(2, 0, id))
+	b.figures(id, figures{Committed: 15, Spent: 7})
+	b.round("a", ops(store.LeaseOp{Counter: id, Seq: 2, Spent: 2, Doubt: 3, Close: true}), b.call(0, 3, id))
+	b.figures(id, figures{Committed: 10, Spent: 7, Doubt: 3})
+	b.ok(b.st.Declare(b.ctx, "a", b.now)) // by mistake; it brings again what it has written
+	_, err := b.st.SettleDead(b.ctx, store.PostMortem{Owner: "a", Now: b.now, Entries: []store.Entry{cut}, Final: true})
+	b.ok(err)
+	b.figures(id, figures{Committed: 10, Spent: 7, Doubt: 3})
+	b.reconcile([]store.CounterID{id}, false, 3)
+	b.figures(id, figures{Committed: 7, Spent: 7})
 	calls, _, err := b.st.Calls(b.ctx, "", 0, 10)
 	b.ok(err)
-	b.same("rows", 2, len(calls))
+	b.same("rows", 4, len(calls))
 	b.same("the later row", []any{cut.Call.ID, ^cut.Call.Attempt, "reconciled", money.USD(4), "m"},
 		[]any{calls[1].ID, calls[1].Attempt, calls[1].Outcome, calls[1].Cost, calls[1].Model})
 }

@@ -180,14 +180,10 @@ func (m *model) release(owner store.OwnerID) {
 }
 
 // reconcile returns what it ended on the first counter, and whether all there was belongs to the living.
-func (m *model) reconcile(path []store.CounterID, spent bool) (ended money.USD, live bool) {
+func (m *model) reconcile(path []store.CounterID, spent bool) (ended money.USD) {
 	first := m.counters[path[0]]
 	touched := map[store.OwnerID]bool{}
 	for d, amount := range maps.Clone(first.doubts) {
-		if m.owners[d.owner].state == store.OwnerLive {
-			live = true
-			continue
-		}
 		touched[d.owner] = true
 		ended += amount
 		for id, c := range m.counters {
@@ -217,7 +213,7 @@ func (m *model) reconcile(path []store.CounterID, spent bool) (ended money.USD, 
 			o.state = store.OwnerGone
 		}
 	}
-	return ended, live && len(touched) == 0
+	return ended
 }
 
 func (m *model) unexplained(owner store.OwnerID) (jobs, left bool) {

@@ -11,21 +11,15 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
-// Reconcile ends the doubts that a counter has with dead or gone owners; see [store.Ledger].
+// Reconcile ends the doubts that a counter has; see [store.Ledger].
 func Reconcile(tx Tx, path []store.CounterID, job string, spent bool, now time.Time) (money.Sum, error) {
 	if len(path) == 0 {
 		return money.Sum{}, unbalanced("reconcile needs a counter")
 	}
 	r := reconciliation{estate: newEstate(tx), path: path, job: job, spent: spent, now: now}
-	owners, live, err := r.owners()
-	if err != nil {
+	owners, err := r.owners()
+	if err != nil || len(owners) == 0 {
 		return money.Sum{}, err
-	}
-	if len(owners) == 0 {
-		if live != "" {
-			return money.Sum{}, fmt.Errorf("%w: owner %s", store.ErrOwnerLive, live)
-		}
-		return money.Sum{}, nil
 	}
 	before, err := r.counter(path[0])
 	if err != nil {
@@ -48,11 +42,12 @@ type reconciliation struct {
 	now   time.Time
 }
 
-// owners returns those whose doubts on the first counter can be ended, and one that is still live if there is any.
-func (r *reconciliation) owners() (over []store.Owner, live store.OwnerID, err error) {
+// owners returns those who have doubts on the first counter, with all their doubts loaded. The doubts of an owner that lives are of calls that have ended: it wrote
+// them down at their end, and nothing it does later touches them.
+func (r *reconciliation) owners() (owners []store.Owner, err error) {
 	doubts, err := r.tx.DoubtsOn(r.path[0])
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	seen := map[store.OwnerID]bool{}
 	for _, d := range doubts {
@@ -62,18 +57,14 @@ func (r *reconciliation) owners() (over []store.Owner, live store.OwnerID, err e
 		seen[d.Owner] = true
 		o, err := r.tx.Owner(d.Owner)
 		if err != nil {
-			return nil, "", err
-		}
-		if o.State == store.OwnerLive {
-			live = o.ID
-			continue
+			return nil, err
 		}
 		if err := r.load(o.ID); err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		over = append(over, o)
+		owners = append(owners, o)
 	}
-	return over, live, nil
+	return owners, nil
 }
 
 func (r *reconciliation) owner(o store.Owner) error {
