@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"reflect"
@@ -15,7 +16,8 @@ import (
 // row returns the row that SELECT makes of values, as a table would.
 func selected(t *testing.T, db *sql.DB, values []any) *sql.Rows {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), "SELECT ?"+strings.Repeat(", ?", len(values)-1), values...)
+	ctx := context.WithoutCancel(t.Context()) // which ends before the rows are closed
+	rows, err := db.QueryContext(ctx, "SELECT ?"+strings.Repeat(", ?", len(values)-1), values...)
 	if err != nil {
 		t.Fatal(err)
 	}
