@@ -2,7 +2,9 @@ package aurea
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -42,6 +44,9 @@ var statuses = map[Code]int{
 	CodeUnavailable: http.StatusServiceUnavailable, CodeUpstreamTimeout: http.StatusGatewayTimeout,
 	CodeDeadlineExceeded: http.StatusGatewayTimeout,
 }
+
+// Codes returns all of them, in alphabetical order.
+func Codes() []Code { return slices.Sorted(maps.Keys(statuses)) }
 
 // Status returns the HTTP status that goes with the code, 500 for one that is not listed.
 func (c Code) Status() int {

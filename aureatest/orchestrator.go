@@ -38,8 +38,9 @@ type Orchestrator struct {
 	*aurea.Orchestrator
 	// Provider is behind both of its providers, "openai" and "anthropic".
 	Provider *Provider
+	// Store keeps the books.
+	Store store.Store
 
-	store   store.Store
 	tracker *budget.Tracker
 }
 
@@ -76,7 +77,7 @@ func New(tb testing.TB, change ...func(*aurea.Config)) *Orchestrator {
 		tb.Fatalf("aureatest: %v", err)
 	}
 	tb.Cleanup(func() { check(tb, orch.Close()) })
-	return &Orchestrator{Orchestrator: orch, Provider: p, store: cfg.Store, tracker: cfg.Tracker}
+	return &Orchestrator{Orchestrator: orch, Provider: p, Store: cfg.Store, tracker: cfg.Tracker}
 }
 
 func check(tb testing.TB, err error) {
@@ -96,7 +97,7 @@ func (o *Orchestrator) Booked(tb testing.TB, job *aurea.Job) []store.Call {
 	}
 	var all []store.Call
 	for after := int64(0); ; {
-		calls, next, err := o.store.Calls(ctx, job.ID, after, 1000)
+		calls, next, err := o.Store.Calls(ctx, job.ID, after, 1000)
 		if err != nil {
 			tb.Fatalf("aureatest: %v", err)
 		}
