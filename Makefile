@@ -47,6 +47,7 @@ cover: ## coverage of all packages by all tests, as coverage/index.html
 
 bench: ## benchmarks, the batch run from end to end among them; see docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	cd bench && $(GO) test -bench . -benchmem ./...
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
