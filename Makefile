@@ -66,6 +66,7 @@ fmt-check: ## fail if a Go file is not formatted
 
 vet: ## go vet
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 
 lint: ## golangci-lint, pinned in tools/go.mod (built from source at first, which takes minutes)
 	$(TOOL) golangci-lint run
