@@ -406,7 +406,9 @@ func TestReconcileWhileRunning(t *testing.T) {
 	t.Parallel()
 	orch := library(t, func(c *aurea.Config) { c.Retry = &retry.Policy{} })
 	job := newJob(t, orch, 500*money.Micro)
-	lost := func(context.Context) (int, aurea.Usage, error) { return 0, aurea.Usage{}, errors.New("the answer was lost") }
+	lost := func(context.Context) (int, aurea.Usage, error) {
+		return 0, aurea.Usage{}, errors.New("the answer was lost")
+	}
 	for range 2 {
 		_, _ = aurea.Execute(t.Context(), job, small, lost)
 	}
