@@ -34,16 +34,16 @@ func (p Progress) ETA() time.Duration {
 
 // stats counts a run; safe for concurrent use.
 type stats struct {
-	began               time.Time
-	total               int64
-	doneBefore          int64
-	failedBefore        int64
 	done, failed        atomic.Int64
 	attempts, retries   atomic.Int64
 	tokensIn, tokensOut atomic.Int64
 
-	mu      sync.Mutex
-	seconds [60]second
+	mu           sync.Mutex
+	began        time.Time
+	total        int64
+	doneBefore   int64
+	failedBefore int64
+	seconds      [60]second
 }
 
 // second counts what happened in one second since the start of the run.
@@ -53,6 +53,8 @@ type second struct {
 }
 
 func (s *stats) start(c store.ItemCounts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.began, s.total, s.doneBefore, s.failedBefore = time.Now(), c.Total(), c.Done, c.Failed
 }
 
@@ -79,6 +81,8 @@ func (s *stats) attempt(a *aurea.Answer) {
 // Progress returns where the run stands. It may be called before, while and after Run.
 func (r *Runner) Progress() Progress {
 	s := &r.stats
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	p := Progress{
 		Total: s.total, Done: s.doneBefore + s.done.Load(), Failed: s.failedBefore + s.failed.Load(),
 		Attempts: s.attempts.Load(), Retries: s.retries.Load(), InputTokens: s.tokensIn.Load(), OutputTokens: s.tokensOut.Load(),
@@ -90,8 +94,6 @@ func (r *Runner) Progress() Progress {
 	p.Elapsed = time.Since(s.began)
 	span := min(max(p.Elapsed.Minutes(), 1.0/60), 1)
 	now := int64(p.Elapsed / time.Second)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var calls, tokens int64
 	for _, sec := range s.seconds {
 		if now-sec.n < int64(len(s.seconds)) {

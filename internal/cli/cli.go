@@ -38,6 +38,7 @@ type program struct {
 	environ        func(string) (string, bool)
 	changed        func(flag string) bool // whether a global flag was given
 	maxCall        time.Duration
+	failed         error // of the command, see keepErrors
 }
 
 type globalFlags struct {
@@ -67,9 +68,34 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	p.keepErrors(root)
 	err := fang.Execute(context.Background(), root,
 		fang.WithVersion(version()), fang.WithoutManpage(), fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
+	if err == nil {
+		err = p.failed
+	}
 	return p.end(err, args)
+}
+
+// keepErrors has the commands keep their errors from fang, which would ask the terminal for its colours because of one, wait for the answer, and perhaps leave it to the shell.
+func (p *program) keepErrors(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			p.failed = check(cmd, args)
+			return nil
+		}
+	}
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if p.failed == nil {
+				p.failed = run(cmd, args)
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		p.keepErrors(sub)
+	}
 }
 
 func (p *program) root() *cobra.Command {
@@ -166,7 +192,14 @@ type mistake struct {
 func (p *program) tell(err error, code int, asJSON bool) {
 	name, message, hint := "error", err.Error(), ""
 	var ours *aurea.Error
+	var damaged *store.DamageError
 	switch {
+	case errors.As(err, &damaged):
+		name, message, hint = "database_damaged", damaged.Error(), damaged.Next
+	case errors.Is(err, store.ErrNewerSchema):
+		name, hint = "newer_schema", "use the newer aurea that wrote it, or another file with --database"
+	case errors.Is(err, store.ErrFull):
+		name, hint = "disk_full", "free some space on the disk, then run the same command again: it goes on where it ended"
 	case errors.As(err, &ours):
 		name, message, hint = string(ours.Code), ours.Message, ours.Hint
 	case code == exitUsage:

@@ -25,9 +25,9 @@ func (r *batchRun) report() (stop func()) {
 		out, mode = r.stdout, progress.JSON
 	}
 	reporter := progress.New(out, mode, r.environ)
-	reporter.Report(r.view())
 	if above, ok := reporter.(io.Writer); ok {
-		r.log.divert(above) // else the log's lines would go through the middle of the view
+		reporter.Report(r.view()) // the view is there at once
+		r.log.divert(above)       // else the log's lines would go through the middle of the view
 	}
 	end := progress.Follow(reporter, r.view)
 	return func() {
@@ -42,6 +42,9 @@ func (r *batchRun) view() progress.View {
 	v := progress.View{
 		Job: aurea.ShortName(r.job.ID), State: progress.Running, Total: p.Total, Done: p.Done, Failed: p.Failed, Elapsed: p.Elapsed, ETA: p.ETA(),
 		CallsPerMinute: p.CallsPerMinute, TokensPerMinute: p.TokensPerMinute, Attempts: p.Attempts, Retries: p.Retries, Failures: r.failures.list(),
+	}
+	if p.Total == 0 { // before the run has counted them
+		v.Total = r.loaded.Items
 	}
 	if standing, err := r.Tracker.Standing(context.Background(), r.job.Path()); err == nil {
 		v.Spent, v.Limit, v.Held, v.Unconfirmed = standing[0].Spent, standing[0].Limit, standing[0].Held, standing[0].Unconfirmed

@@ -103,14 +103,19 @@ func (m model) View() tea.View {
 	m.out.next(lines)
 	v := tea.NewView(strings.Join(lines, "\n") + "\n")
 	v.Cursor = tea.NewCursor(0, len(lines))
+	v.Cursor.Shape, v.Cursor.Blink = cursorAsItIs, false
 	v.DisableBracketedPasteMode = true // nothing is read
 	return v
 }
 
+// cursorAsItIs encodes, without blinking, to the number 0 of DECSCUSR, with which nothing is sent: the cursor keeps the shape that its owner gave it.
+const cursorAsItIs tea.CursorShape = -1
+
 // canvas is the terminal, and knows what was last drawn on it.
 //
 // Most terminals break lines anew when they become narrower, so that the view takes more rows than the renderer knows of, and it would leave the topmost ones behind.
-// canvas moves the cursor up by these before the view is drawn again.
+// canvas moves the cursor up by these before the view is drawn again. Before each write it moves the cursor to the left edge, where the renderer left it: what is typed
+// is shown there by the terminal itself, as ^C is.
 type canvas struct {
 	*os.File
 	reflows bool
@@ -148,10 +153,12 @@ func (c *canvas) Write(b []byte) (int, error) {
 	}
 	c.width, c.drawn = 0, c.ahead
 	c.mu.Unlock()
+	before := "\r"
 	if rows > 0 {
-		if _, err := io.WriteString(c.File, ansi.CursorUp(rows)); err != nil {
-			return 0, err
-		}
+		before += ansi.CursorUp(rows)
+	}
+	if _, err := io.WriteString(c.File, before); err != nil {
+		return 0, err
 	}
 	return c.File.Write(b)
 }
