@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"store/sqlite":            {"money", "store", "store/internal/protocol"},
 	"store/internal/protocol": {"money", "store"},
 	"store/storetest":         {"money", "store"},
-	"batch":                   {"", "store", "usage", "ratelimit"},
+	"batch":                   {"", "budget", "store", "usage", "ratelimit"},
 	"internal/progress":       {"money"},
 	"setup": {
 		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "usage",

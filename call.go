@@ -80,7 +80,7 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 	next = w.decide(ctx, t, verdict)
 	circuit.Done(breakerOutcome(verdict))
 	permit.Done(feedback(resp, verdict, bill))
-	w.settle(t, hold, resp, bill, next)
+	w.settle(ctx, t, hold, resp, bill, next)
 	w.record(ctx, t, resp, verdict)
 	return next, nil
 }
@@ -143,7 +143,7 @@ func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response
 
 // settle ends the hold, exactly once, with what the attempt cost; the money, the call's row and the batch item go down together. It does not
 // fail the answer already earned: what cannot be written now is kept and written later.
-func (w *walk) settle(t *target, hold *budget.Hold, resp *Response, bill bill, next step) {
+func (w *walk) settle(ctx context.Context, t *target, hold *budget.Hold, resp *Response, bill bill, next step) {
 	w.keep(t, resp, bill)
 	end := budget.End{Call: w.rowEnded(t, resp, bill), Cost: bill.cost, Doubt: bill.doubt}
 	if item := w.call.Item; item != nil && !next.again {
@@ -154,9 +154,27 @@ func (w *walk) settle(t *target, hold *budget.Hold, resp *Response, bill bill, n
 	if end.Completion == nil {
 		return
 	}
-	<-ending.Done() // a batch item is done when it is on disk
-	w.last.Recorded = ending.Err() == nil && !ending.Rejected()
+	w.last.Recorded = written(ctx, ending)
 }
+
+// written waits until an end is on disk, which makes a batch item done, and reports whether it got there. A caller that was cut off does not
+// wait for a disk that stays full: the journal has it.
+func written(ctx context.Context, ending *budget.Ending) bool {
+	select {
+	case <-ending.Done():
+		return ending.Err() == nil && !ending.Rejected()
+	case <-ctx.Done():
+	}
+	select {
+	case <-ending.Done():
+		return ending.Err() == nil && !ending.Rejected()
+	case <-time.After(writeGrace):
+		return false
+	}
+}
+
+// writeGrace is how long the books are waited for after the caller was cut off; a disk that is full may stay so.
+const writeGrace = 3 * time.Second
 
 // errRequestTimeout tells our own time-out from the caller's deadline.
 var errRequestTimeout = errors.New("no complete answer within timeouts.request")

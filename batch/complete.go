@@ -15,6 +15,8 @@ func (r *Runner) complete(item store.Item, a *aurea.Answer, retryAt time.Time) *
 	switch {
 	case r.calls.Err() != nil && !a.OK(): // cut off by the second Ctrl-C: not the item's fault
 		return &store.Completion{Job: r.job.ID, Seq: item.Seq, Attempt: item.Attempt, State: store.ItemPending}
+	case notWritten(a): // what must be on disk before a request leaves could not be written; nothing left
+		return &store.Completion{Job: r.job.ID, Seq: item.Seq, Attempt: item.Attempt, State: store.ItemPending}
 	case !retryAt.IsZero():
 		return &store.Completion{Job: r.job.ID, Seq: item.Seq, Attempt: item.Attempt, State: store.ItemPending, NotBefore: retryAt, Tried: true}
 	case !a.OK():

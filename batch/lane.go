@@ -13,6 +13,8 @@ const (
 	maxClaim = 512
 	// minRest is the shortest rest after an open circuit.
 	minRest = 100 * time.Millisecond
+	// roomEvery is how often a run that is paused by a full disk looks for room.
+	roomEvery = time.Second
 )
 
 // lane works on the items of one model. It claims no more than can start within about a second, so that a slow model does not
@@ -76,10 +78,15 @@ func (l *lane) next() (store.Item, bool) {
 		}
 		if wait == 0 {
 			claimed, err := l.claim()
+			if err != nil && l.r.noRoom(err) {
+				l.hold(err)
+				continue
+			}
 			if err != nil {
 				l.r.end(Broken, err)
 				break
 			}
+			l.r.goOn()
 			if claimed {
 				continue
 			}
@@ -178,6 +185,21 @@ func (l *lane) finished() {
 	l.inFlight--
 	l.mu.Unlock()
 	l.wake()
+}
+
+// hold takes nothing up for a second, because there is no room to write down what would happen.
+func (l *lane) hold(err error) {
+	l.r.pause(err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.restTill = time.Now().Add(roomEvery)
+}
+
+// keep puts an item that was not sent in front of the queue: giving it back to the store would need room.
+func (l *lane) keep(item store.Item) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = append([]store.Item{item}, l.queue...)
 }
 
 // rest keeps an item, and the lane, back while the model's circuit is open.

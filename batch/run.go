@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -63,6 +64,8 @@ type Runner struct {
 	calls   context.Context // ends calls on the wire
 	waits   context.Context // ends waiting; calls on the wire go on
 	endWait context.CancelFunc
+
+	paused atomic.Bool // waits for room on the disk
 
 	mu      sync.Mutex
 	ended   Ended
@@ -133,11 +136,12 @@ func (r *Runner) keepRunner() {
 	if owner == r.owner {
 		return
 	}
-	if err := r.cfg.Store.AcquireRunner(r.calls, r.job.ID, owner, time.Now()); err != nil {
+	switch err := r.cfg.Store.AcquireRunner(r.calls, r.job.ID, owner, time.Now()); {
+	case err == nil:
+		r.owner = owner
+	case !r.noRoom(err): // or the next look tries again
 		r.end(Broken, err)
-		return
 	}
-	r.owner = owner
 }
 
 // Stopping reports whether the run was told to end and waits for calls on the wire.
@@ -244,6 +248,8 @@ func (r *Runner) do(l *lane, item store.Item) {
 func (r *Runner) note(l *lane, item store.Item, a *aurea.Answer) {
 	r.stats.attempt(a)
 	switch {
+	case notWritten(a):
+		l.hold(a.Err)
 	case !a.RetryAt.IsZero():
 		l.wake()
 	case a.OK():
@@ -270,6 +276,11 @@ func (r *Runner) refusedItem(l *lane, item store.Item, err error) {
 		l.rest(item, e.RetryAfter)
 		return
 	case aurea.CodeUnavailable:
+		if r.noRoom(err) {
+			l.keep(item)
+			l.hold(err)
+			return
+		}
 		r.end(Broken, err)
 	case aurea.CodeDeadlineExceeded: // told to stop while it waited
 	default:
@@ -282,7 +293,7 @@ func (r *Runner) refusedItem(l *lane, item store.Item, err error) {
 // failItem records an item that Aurea itself refuses, with nothing spent.
 func (r *Runner) failItem(item store.Item, e *aurea.Error) {
 	c := r.failed(item, string(e.Code), e.Error())
-	if err := r.cfg.Orchestrator.Record(context.WithoutCancel(r.calls), r.job, item.Lane, c); err != nil {
+	if err := r.cfg.Orchestrator.Record(context.WithoutCancel(r.calls), r.job, item.Lane, c); err != nil { // a full disk is waited for
 		r.end(Broken, err)
 		return
 	}

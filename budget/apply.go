@@ -127,7 +127,7 @@ func (t *Tracker) reread(ctx context.Context, r *round) (res store.RoundResult, 
 func (t *Tracker) absorb(r *round, res store.RoundResult, began time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.answered(began)
+	t.wrote(began)
 	run := r.run
 	for _, e := range r.ends { // before a lease is judged by them
 		for _, l := range e.leases {

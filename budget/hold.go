@@ -340,16 +340,15 @@ func (h *Hold) End(e End) *Ending {
 	entry := store.Entry{Call: h.row(e), Completion: e.Completion}
 
 	run.gate.RLock()
-	lost := false
-	if err := run.journal.ended(h.id, entry); err != nil {
-		lost = true
-		t.o.Logger.Warn("budget: journal: end not written; flushing at once", "error", err)
-	}
+	lost := run.journal.ended(h.id, entry)
 	t.mu.Lock()
+	if lost != nil && !t.full { // or it has been said
+		t.o.Logger.Warn("budget: journal: end not written; flushing at once", "error", lost)
+	}
 	g.entry, g.leases, g.run, g.id = entry, h.leases, run, h.id
 	g.excess = max(0, e.Cost+e.Doubt-h.amount)
 	h.drop()
-	urgent := lost || e.Completion != nil || run.fenced || t.closing
+	urgent := lost != nil || e.Completion != nil || run.fenced || t.closing
 	for _, l := range h.leases {
 		l.roll(now)
 		l.spent += e.Cost

@@ -15,6 +15,7 @@ const (
 	sweepEvery    = 10 // watches
 	firstBackoff  = 50 * time.Millisecond
 	lastBackoff   = 5 * time.Second
+	fullBackoff   = time.Second // while the disk is full
 )
 
 // loop is the one goroutine that writes: step after step while there is something urgent, so that whatever came up during a transaction goes
@@ -196,13 +197,23 @@ func (t *Tracker) failed(cause error) {
 		return
 	default:
 	}
+	now, full := time.Now(), errors.Is(cause, store.ErrFull)
 	wait := min(firstBackoff<<min(t.failures, 10), lastBackoff)
+	switch {
+	case !full:
+		t.o.Logger.Warn("budget: store: trying again", "error", cause, "in", wait)
+	case !t.full:
+		t.full = true
+		t.o.Logger.Warn("budget: paused: there is no room to write; what has ended is kept, and is written when there is", "error", cause)
+	}
+	if full {
+		wait = fullBackoff
+	}
 	t.failures++
-	now := time.Now()
 	t.retryAt = now.Add(wait)
 	t.urgent = true
-	t.o.Logger.Warn("budget: store: trying again", "error", cause, "in", wait)
-	out := !t.inContact(now)
+	// A full disk is waited for: whoever asked to wait for money does so until there is room. Damage does not go away.
+	out := errors.Is(cause, store.ErrDamaged) || !full && !t.inContact(now)
 	for w := t.first; w != nil; {
 		next := w.next
 		if out || w.ask.MaxWait == 0 {

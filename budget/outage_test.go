@@ -1,8 +1,11 @@
 package budget
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +49,58 @@ func TestStoreOutage(t *testing.T) {
 		mustClose(t, tr)
 		if c := counterOf(t, st, "job:local/a"); c.Committed != c.Spent || c.Spent != sum("1").Add(usd("0.0001")*money.USD(len(ends))) {
 			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// A full disk is said once, whatever ended is kept, who waits for money goes on waiting, and all of it is written when there is room.
+func TestFullDisk(t *testing.T) {
+	bubble(t, func(t *testing.T, st *testStore) {
+		var log bytes.Buffer
+		tr, err := Open(t.Context(), st, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := mustPath(t, tr, spec("job:local/a", "10"))
+		warm(t, tr, p, "1")
+		st.set(func() { st.full = true; st.rounds = 0 })
+		h := mustHold(t, tr, p, "0.1", 0) // from the lease
+		if err := h.Sent(); err != nil {
+			t.Fatal(err)
+		}
+		ending := h.End(End{Cost: usd("0.1")})
+		waits := make(chan error)
+		go func() {
+			h, err := tr.Hold(t.Context(), p, Ask{Amount: usd("5"), MaxWait: time.Hour})
+			if err == nil {
+				h.Release()
+			}
+			waits <- err
+		}()
+		time.Sleep(10 * time.Minute)
+		select {
+		case <-ending.Done():
+			t.Errorf("ended on a full disk: %v", ending.Err())
+		case err := <-waits:
+			t.Errorf("did not wait: %v", err)
+		default:
+		}
+		if st.rounds < 500 || st.rounds > 1300 {
+			t.Errorf("%d rounds in ten minutes", st.rounds)
+		}
+		st.set(func() { st.full = false })
+		if err := <-waits; err != nil {
+			t.Error(err)
+		}
+		if <-ending.Done(); ending.Err() != nil {
+			t.Error(ending.Err())
+		}
+		mustClose(t, tr)
+		if c := counterOf(t, st, "job:local/a"); c.Spent != sum("1.1") || c.Committed != c.Spent {
+			t.Errorf("%+v", c)
+		}
+		if n := strings.Count(log.String(), "level=WARN"); n != 2 || !strings.Contains(log.String(), "there is room again") {
+			t.Errorf("%d warnings:\n%s", n, log.String())
 		}
 	})
 }

@@ -99,7 +99,7 @@ func (t *Tracker) rejoin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.cur, t.owner = r, r.id
-	t.answered(began)
+	t.wrote(began)
 	for t.first != nil {
 		t.answer(t.first, errAgain)
 	}
@@ -155,7 +155,7 @@ func (t *Tracker) settle(r *run) bool {
 			t.mu.Unlock()
 		}
 		t.mu.Lock()
-		t.answered(began)
+		t.wrote(began)
 		r.pending = slices.Delete(r.pending, 0, len(part))
 		t.mu.Unlock()
 		for i, e := range part {

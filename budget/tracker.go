@@ -78,7 +78,8 @@ type Tracker struct {
 	contact  time.Time // the last time the store answered: wall and monotonic
 	failures int
 	retryAt  time.Time
-	owners   int // that live, at least 1
+	full     bool // the last write found no room
+	owners   int  // that live, at least 1
 	closing  bool
 	halted   bool // the goroutines are gone: ends are no longer written
 	drained  chan struct{}
@@ -271,5 +272,16 @@ func (t *Tracker) answered(began time.Time) {
 	if began.After(t.contact) {
 		t.contact = began
 	}
-	t.failures, t.retryAt = 0, time.Time{}
+	if !t.full { // a disk that is full is read as ever
+		t.failures, t.retryAt = 0, time.Time{}
+	}
+}
+
+// wrote notes that the store wrote what it was given at began. Under mu.
+func (t *Tracker) wrote(began time.Time) {
+	if t.full {
+		t.full = false
+		t.o.Logger.Warn("budget: there is room again")
+	}
+	t.answered(began)
 }

@@ -25,6 +25,7 @@ type testStore struct {
 	mu     sync.Mutex
 	faults []fault // for the next rounds
 	down   bool    // nothing can be reached
+	full   bool    // nothing can be written
 	refuse string  // the id of a call whose row is not taken, whatever else is in it
 	rounds int
 	reads  int
@@ -36,6 +37,7 @@ const (
 	lostAnswer  fault = iota // written, but the writer is not told
 	lostRequest              // not written, and the writer cannot know
 	outage                   // not written
+	noRoom                   // not written
 )
 
 func newTestStore(tb testing.TB) *testStore {
@@ -54,6 +56,9 @@ func (s *testStore) Apply(ctx context.Context, r store.Round) (store.RoundResult
 	if s.down {
 		f = outage
 	}
+	if s.full {
+		f = noRoom
+	}
 	for _, e := range r.Entries {
 		if s.refuse != "" && (e.Call.ID == s.refuse || strings.HasPrefix(e.Call.ID, s.refuse+"+")) {
 			s.mu.Unlock()
@@ -69,6 +74,8 @@ func (s *testStore) Apply(ctx context.Context, r store.Round) (store.RoundResult
 		return store.RoundResult{}, context.DeadlineExceeded
 	case outage:
 		return store.RoundResult{}, store.ErrUnavailable
+	case noRoom:
+		return store.RoundResult{}, fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrFull)
 	case lostAnswer:
 		if _, err := s.Store.Apply(ctx, r); err != nil {
 			return store.RoundResult{}, err

@@ -38,12 +38,12 @@ func Logger(cfg *config.Config, w io.Writer) (*slog.Logger, *redact.Redactor) {
 	return logging.New(w, logging.Options{Level: cfg.Logging.Level, Format: cfg.Logging.Format, Redactor: red}), red
 }
 
-// OpenStore opens the database.
-func OpenStore(ctx context.Context, cfg *config.Config) (store.Store, error) {
+// OpenStore opens the database. log is told what was found and mended.
+func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store.Store, error) {
 	if cfg.Database.Driver() != config.SQLite {
 		return nil, fmt.Errorf("database %s: this version keeps its ledger in SQLite only; write sqlite:FILE", cfg.Database)
 	}
-	st, err := sqlite.Open(ctx, cfg.Database.Path(), sqlite.Options{})
+	st, err := sqlite.Open(ctx, cfg.Database.Path(), sqlite.Options{Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, red *redact
 	if o.MaxRetries != nil {
 		engine.Retry.MaxRetries = *o.MaxRetries
 	}
-	if a.Store, err = OpenStore(ctx, cfg); err != nil {
+	if a.Store, err = OpenStore(ctx, cfg, log); err != nil {
 		return a, err
 	}
 	if a.Tracker, err = budget.Open(ctx, a.Store, budget.Options{Logger: log, MaxCall: cfg.Timeouts.Request}); err != nil {

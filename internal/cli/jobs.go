@@ -90,7 +90,7 @@ func (p *program) withStore(do func(context.Context, store.Store, []string) erro
 		log, red := app.Logger(cfg, p.stderr)
 		p.redact, p.maxCall = red.Redact, cfg.Timeouts.Request
 		ctx := cmd.Context()
-		st, err := app.OpenStore(ctx, cfg)
+		st, err := app.OpenStore(ctx, cfg, log)
 		if err != nil {
 			return err
 		}

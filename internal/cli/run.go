@@ -128,7 +128,11 @@ func (p *program) run(cmd *cobra.Command, file string, f runFlags) (err error) {
 	}
 	r := &batchRun{program: p, App: a, flags: f, input: in, output: out, began: time.Now(), log: stderr}
 	err = r.do(sig, limit)
-	closing, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	patience := 30 * time.Second
+	if sig.hard.Err() != nil {
+		patience = 3 * time.Second // what a full disk has no room for is in the journal
+	}
+	closing, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return errors.Join(err, a.Close(closing))
 }
