@@ -122,7 +122,9 @@ func (w *walk) limit(t *target) (*ratelimit.Permit, error) {
 // send performs the exchange. The hold is marked as sent when a connection is there and before the first byte is written to it.
 func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response {
 	w.tried++
-	w.started = time.Now()
+	if w.started = w.began; w.tried > 1 || w.queued > 0 || w.function == nil {
+		w.started = time.Now()
+	}
 	if w.function != nil {
 		return w.function.exchange(ctx, hold)
 	}

@@ -63,11 +63,11 @@ func (w *walk) billAnswer(t *target, resp *Response) bill {
 
 // priced books what a usage costs.
 func (w *walk) priced(t *target, u usage.Usage) bill {
-	price := *t.price
+	price := t.price
 	if snapshot, ok := w.o.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
-		price = snapshot
+		price = &snapshot
 	}
-	cost, err := usage.Cost(price, u)
+	cost, err := usage.Cost(*price, u)
 	if errors.Is(err, usage.ErrTierPrice) { // cost is an upper estimate
 		return bill{outcome: outcomeEstimated, usage: u, cost: max(cost, t.worst)}
 	}
@@ -209,7 +209,7 @@ func (w *walk) row(t *target) store.Call {
 
 func (w *walk) rowEnded(t *target, resp *Response, b bill) store.Call {
 	c := w.row(t)
-	c.Attempt, c.Started, c.Ended = w.numbered+w.tried, w.started, time.Now()
+	c.Attempt, c.Started = w.numbered+w.tried, w.started
 	c.Status, c.Outcome, c.Error, c.RequestID = resp.Status, b.outcome, errorCodeOf(resp, w.last), resp.RequestID
 	c.Cost, c.Doubt = b.cost, b.doubt
 	c.InputTokens, c.OutputTokens, c.ReasoningTokens = b.usage.Input+b.usage.AudioIn, b.usage.Output+b.usage.AudioOut, b.usage.Reasoning
@@ -309,6 +309,6 @@ func (w *walk) abandon(t *target, hold *budget.Hold, permit *ratelimit.Permit, c
 	circuit.Done(breaker.Failure)
 	permit.Done(ratelimit.Feedback{InputTokens: -1, OutputTokens: -1})
 	row := w.row(t)
-	row.Attempt, row.Started, row.Ended, row.Outcome, row.Doubt = w.numbered+w.tried, w.started, time.Now(), outcomeCut, t.worst
+	row.Attempt, row.Started, row.Outcome, row.Doubt = w.numbered+w.tried, w.started, outcomeCut, t.worst
 	hold.End(budget.End{Call: row, Doubt: t.worst})
 }

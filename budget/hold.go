@@ -298,7 +298,7 @@ func (h *Hold) Release() {
 	if h.sent.Load() && run.fenced {
 		// A late settlement may have named this hold as on the wire; a row that costs nothing ends the doubt that it became.
 		g := &h.ending
-		g.entry = store.Entry{Call: h.row(End{Call: store.Call{Outcome: "unsent"}})}
+		g.entry = store.Entry{Call: h.row(&End{Call: store.Call{Outcome: "unsent"}}, time.Now())}
 		g.leases, g.run, g.id = h.leases, run, h.id
 		h.drop()
 		run.pending = append(run.pending, g)
@@ -337,7 +337,7 @@ func (h *Hold) End(e End) *Ending {
 		e.Cost, e.Doubt = 0, h.amount
 	}
 	g := &h.ending
-	entry := store.Entry{Call: h.row(e), Completion: e.Completion}
+	entry := store.Entry{Call: h.row(&e, now), Completion: e.Completion}
 
 	run.gate.RLock()
 	lost := run.journal.ended(h.id, entry)
@@ -381,7 +381,7 @@ func (h *Hold) End(e End) *Ending {
 }
 
 // row completes the call row of an end.
-func (h *Hold) row(e End) store.Call {
+func (h *Hold) row(e *End, now time.Time) store.Call {
 	c, asked := e.Call, h.asked()
 	c.ID, c.Attempt, c.Job, c.Item = asked.ID, asked.Attempt, asked.Job, asked.Item
 	c.Path, c.Bound, c.Cost, c.Doubt = asked.Path, h.amount, e.Cost, e.Doubt
@@ -402,7 +402,7 @@ func (h *Hold) row(e End) store.Call {
 		c.Started = asked.Started
 	}
 	if c.Ended.IsZero() {
-		c.Ended = h.t.o.Now()
+		c.Ended = h.t.o.wall(now)
 	}
 	if c.Started.IsZero() {
 		c.Started = c.Ended

@@ -28,10 +28,12 @@ type Options struct {
 	FlushInterval time.Duration
 	// MaxCall is the longest time-out of a call: for that long after its death a process may still be spending. 0 is 10 minutes.
 	MaxCall time.Duration
+
+	ownClock bool // Now is the caller's
 }
 
 func (o Options) withDefaults() Options {
-	if o.Now == nil {
+	if o.ownClock = o.Now != nil; !o.ownClock {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
@@ -44,6 +46,14 @@ func (o Options) withDefaults() Options {
 		o.MaxCall = maxCall
 	}
 	return o
+}
+
+// wall is the wall clock's time at a moment that was just read.
+func (o Options) wall(now time.Time) time.Time {
+	if o.ownClock {
+		return o.Now()
+	}
+	return now
 }
 
 // Tracker holds and books money as one owner on a store. It is safe for concurrent use.
@@ -264,7 +274,7 @@ func (t *Tracker) wake() {
 
 // inContact reports whether the store answered within a minute by both clocks, so that no one can have settled this owner. Under mu.
 func (t *Tracker) inContact(now time.Time) bool {
-	return now.Sub(t.contact) < outOfContact && now.Round(0).Sub(t.contact.Round(0)) < outOfContact
+	return now.Sub(t.contact) < outOfContact && now.UnixNano()-t.contact.UnixNano() < int64(outOfContact)
 }
 
 // answered notes that the store answered a question asked at began. Under mu.

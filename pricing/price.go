@@ -88,7 +88,7 @@ func (r Ratio) Of(u money.USD) (money.USD, error) {
 }
 
 // HasTier reports whether the model has prices for a tier of service, if only for long calls.
-func (p Price) HasTier(tier string) bool {
+func (p *Price) HasTier(tier string) bool {
 	if _, ok := p.Tiers[tier]; ok || tier == Standard {
 		return true
 	}
@@ -126,7 +126,7 @@ func tierRates(tiers map[string]Rates, tier string) (Rates, bool) {
 //     at a Claude model costs 1.25 of the input, and for an hour 2 (https://docs.claude.com/en/docs/about-claude/pricing).
 //   - A catalogue's price of a cache write below that of the input is a surcharge on it: so OpenRouter lists the storage of
 //     Gemini's cache (https://openrouter.ai/docs/features/prompt-caching).
-func (p Price) For(tier string, input int64) Rates {
+func (p *Price) For(tier string, input int64) Rates {
 	if tier == Standard && p.plain.known != 0 && p.plainOf == p.Rates && !slices.ContainsFunc(p.Bands, func(b Band) bool { return b.Covers(input) }) {
 		return p.plain
 	}
@@ -139,7 +139,7 @@ func (p Price) For(tier string, input int64) Rates {
 	return p.fill(p.inTier(rates, tiers, tier))
 }
 
-func (p Price) surcharged(r Rates) Rates {
+func (p *Price) surcharged(r Rates) Rates {
 	in, _ := r.Get(Input)
 	write, writes := r.Get(CacheWrite)
 	if !writes || write >= in || p.Origin == OriginOverride {
@@ -216,7 +216,7 @@ func bandTiers(short, long map[string]Rates) map[string]Rates {
 	return merged
 }
 
-func (p Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
+func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 	if tier == Standard || p.Free {
 		return rates
 	}
@@ -240,7 +240,7 @@ func (p Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 }
 
 // tierFactors are how many times the ordinary input and output a tier costs, as its prices for short calls show it.
-func (p Price) tierFactors(tier string) (factors [2]Ratio) {
+func (p *Price) tierFactors(tier string) (factors [2]Ratio) {
 	own, ok := tierRates(p.Tiers, tier)
 	if !ok && tier == Batch && p.anthropic() {
 		half := Ratio{Num: 1, Den: 2}
@@ -262,7 +262,7 @@ func (p Price) tierFactors(tier string) (factors [2]Ratio) {
 }
 
 // fill gives a price to every dimension that follows from another one.
-func (p Price) fill(r Rates) Rates {
+func (p *Price) fill(r Rates) Rates {
 	follow := func(d, from Dimension, num, den int64) {
 		base, ok := r.Get(from)
 		if _, has := r.Get(d); has || !ok {
@@ -289,19 +289,19 @@ func (p Price) fill(r Rates) Rates {
 	return r
 }
 
-func (p Price) anthropic() bool {
+func (p *Price) anthropic() bool {
 	return p.Provider == "anthropic" || strings.Contains(p.Name, "claude")
 }
 
 // Claude reports whether the model is one of Anthropic's, wherever it is sold.
-func (p Price) Claude() bool { return p.anthropic() }
+func (p *Price) Claude() bool { return p.anthropic() }
 
 // Reports reports whether the model's provider says in its answers what it charged, and is believed: OpenRouter
 // (https://openrouter.ai/docs/use-cases/usage-accounting).
-func (p Price) Reports() bool { return p.Provider == "openrouter" }
+func (p *Price) Reports() bool { return p.Provider == "openrouter" }
 
 // usable reports whether the row can price a call. A catalogue's zero is not a price; the operator's is.
-func (p Price) usable() bool {
+func (p *Price) usable() bool {
 	in, hasIn := p.Rates.Get(Input)
 	if p.Free || p.Origin == OriginOverride {
 		return hasIn

@@ -46,7 +46,9 @@ func (in Input) Total() int64 { return in.Text + in.Images + in.Audio }
 //
 // A token of the byte-level vocabularies in use is at least one byte of text, and text in JSON is never shorter than plain, so the bytes
 // of the body bound its tokens; pictures and sound in base64 count by their own rules.
-func InputBound(p pricing.Price, r Request) (in Input, ok bool, why string) {
+func InputBound(p pricing.Price, r Request) (in Input, ok bool, why string) { return inputBound(&p, &r) }
+
+func inputBound(p *pricing.Price, r *Request) (in Input, ok bool, why string) {
 	image := p.ImageTokens
 	if image == 0 {
 		image = perImage
@@ -72,13 +74,17 @@ func InputBound(p pricing.Price, r Request) (in Input, ok bool, why string) {
 //
 // It returns an error matching [ErrNoBound] where nothing limits the cost, and [money.ErrOverflow] where no amount can hold it.
 func Bound(p pricing.Price, r Request, outputCap int64) (most money.USD, kind string, err error) {
+	return bound(&p, &r, outputCap)
+}
+
+func bound(p *pricing.Price, r *Request, outputCap int64) (most money.USD, kind string, err error) {
 	if p.Free {
 		return 0, BoundBytes, nil
 	}
 	if r.Unpriced != "" {
 		return 0, "", fmt.Errorf("%w: %s", ErrNoBound, r.Unpriced)
 	}
-	in, ok, why := InputBound(p, r)
+	in, ok, why := inputBound(p, r)
 	kind = BoundBytes
 	if !ok {
 		kind = BoundContext
@@ -116,20 +122,23 @@ func BoundTokens(p pricing.Price, in, out int64) (money.USD, error) {
 	if in < 0 || out < 0 || in > maxCount || out > maxCount {
 		return 0, fmt.Errorf("%w: %d tokens in, %d tokens out", money.ErrOverflow, in, out)
 	}
-	most, err := worst(p, Request{}, pricing.Standard, Input{Text: in}, out)
+	most, err := worst(&p, &anything, pricing.Standard, Input{Text: in}, out)
 	if err != nil {
 		return 0, err
 	}
-	if most, err = factors(p, Request{}, most); err != nil {
+	if most, err = factors(&p, &anything, most); err != nil {
 		return 0, err
 	}
-	return fees(p, most, 0, 0)
+	return fees(&p, most, 0, 0)
 }
+
+// anything is a request of which nothing is known.
+var anything Request
 
 // output is the most tokens of output, all choices together. Rejected tokens of a prediction
 // are billed as output; OpenAI counts them within the cap, but does not say for every model, so they are added. Thinking is inside the cap too,
 // except that Anthropic lets the budget of interleaved thinking exceed it.
-func output(r Request, outputCap int64) int64 {
+func output(r *Request, outputCap int64) int64 {
 	if r.API == Embeddings {
 		return 0
 	}
@@ -146,7 +155,7 @@ func output(r Request, outputCap int64) int64 {
 }
 
 // tiersOf lists the tiers in which the request may be served.
-func tiersOf(p pricing.Price, r Request) []string {
+func tiersOf(p *pricing.Price, r *Request) []string {
 	switch r.Tier {
 	case "", "default", "standard", "standard_only", "scale", "on_demand":
 		return ordinary
@@ -163,7 +172,7 @@ func tiersOf(p pricing.Price, r Request) []string {
 var ordinary = []string{pricing.Standard}
 
 // worst is the most that the tokens can cost in a tier, over the bands that the input may reach.
-func worst(p pricing.Price, r Request, tier string, in Input, out int64) (most money.USD, err error) {
+func worst(p *pricing.Price, r *Request, tier string, in Input, out int64) (most money.USD, err error) {
 	var few [4]int64
 	reach := few[:1]
 	for _, b := range p.Bands {
@@ -186,7 +195,7 @@ func worst(p pricing.Price, r Request, tier string, in Input, out int64) (most m
 	return most, nil
 }
 
-func inBand(p pricing.Price, r Request, rates pricing.Rates, in Input, out int64) (total money.USD, err error) {
+func inBand(p *pricing.Price, r *Request, rates pricing.Rates, in Input, out int64) (total money.USD, err error) {
 	read := append(make([]pricing.Dimension, 0, 4), pricing.Input, pricing.CacheRead)
 	if r.CacheControl || r.API != Messages { // newer models of OpenAI's write unasked
 		read = append(read, pricing.CacheWrite)
@@ -236,7 +245,7 @@ func dearest(rates pricing.Rates, among []pricing.Dimension) (most money.USD, ok
 }
 
 // factors multiplies the price of the tokens by the dearest place and speed that the request may get.
-func factors(p pricing.Price, r Request, u money.USD) (most money.USD, err error) {
+func factors(p *pricing.Price, r *Request, u money.USD) (most money.USD, err error) {
 	most = u
 	for place, factor := range p.Geo {
 		if r.Geo != "" && r.Geo != place {

@@ -78,23 +78,23 @@ func (c CapRule) Choose(p pricing.Price, r Request, choice CapChoice) (outputCap
 	}
 	share := max(choice.Free, 0) / money.USD(8+max(choice.Calls, 0))
 	if most > 0 {
-		if bound, _, err := Bound(p, r, most); err == nil && bound <= share {
+		if worst, _, err := bound(&p, &r, most); err == nil && worst <= share {
 			return most, r.API == Messages, nil
 		}
 	}
-	return affordable(p, r, share, floor, def)
+	return affordable(&p, &r, share, floor, def)
 }
 
 // affordable finds the largest cap from floor to def whose bound fits the share, or floor. The bound rises with the cap, so halving
 // the range finds it whatever the price is made of.
-func affordable(p pricing.Price, r Request, share money.USD, floor, def int64) (outputCap int64, inject bool, err error) {
-	if _, _, err := Bound(p, r, floor); err != nil {
+func affordable(p *pricing.Price, r *Request, share money.USD, floor, def int64) (outputCap int64, inject bool, err error) {
+	if _, _, err := bound(p, r, floor); err != nil {
 		return 0, false, fmt.Errorf("no output cap can be chosen: %w", err)
 	}
 	low, high := floor, def
 	for low < high {
 		middle := low + (high-low+1)/2
-		if bound, _, err := Bound(p, r, middle); err == nil && bound <= share {
+		if worst, _, err := bound(p, r, middle); err == nil && worst <= share {
 			low = middle
 		} else {
 			high = middle - 1

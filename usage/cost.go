@@ -32,11 +32,13 @@ func Cost(p pricing.Price, u Usage) (money.USD, error) {
 	if u.HasReported && p.Reports() {
 		return u.Reported, nil
 	}
-	return Own(p, u)
+	return own(&p, &u)
 }
 
 // Own is [Cost] by the price table alone, whatever the provider reports.
-func Own(p pricing.Price, u Usage) (money.USD, error) {
+func Own(p pricing.Price, u Usage) (money.USD, error) { return own(&p, &u) }
+
+func own(p *pricing.Price, u *Usage) (money.USD, error) {
 	for _, n := range []int64{
 		u.Input, u.CacheRead, u.CacheWrite, u.CacheWrite1h, u.AudioIn, u.Output, u.AudioOut, u.ImageOut, u.Reasoning, u.WebSearches, u.FileSearches,
 	} {
@@ -89,7 +91,7 @@ func tierOf(name string) string {
 	}
 }
 
-func fastFactor(p pricing.Price) pricing.Ratio {
+func fastFactor(p *pricing.Price) pricing.Ratio {
 	if p.Fast.Known() {
 		return p.Fast
 	}
@@ -99,7 +101,7 @@ func fastFactor(p pricing.Price) pricing.Ratio {
 	return fastMode
 }
 
-func tokenCost(rates pricing.Rates, u Usage) (total money.USD, err error) {
+func tokenCost(rates pricing.Rates, u *Usage) (total money.USD, err error) {
 	for _, part := range []struct {
 		dimension pricing.Dimension
 		tokens    int64
@@ -133,7 +135,7 @@ func tokenCost(rates pricing.Rates, u Usage) (total money.USD, err error) {
 }
 
 // fees adds what is charged by use to the price of the tokens.
-func fees(p pricing.Price, tokens money.USD, webSearches, fileSearches int64) (money.USD, error) {
+func fees(p *pricing.Price, tokens money.USD, webSearches, fileSearches int64) (money.USD, error) {
 	total, err := tokens.Add(p.Request)
 	if err != nil {
 		return 0, err
