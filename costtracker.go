@@ -48,7 +48,7 @@ func (c *CostTracker) cost(model string, u Usage) (USD, error) {
 		return 0, err
 	}
 	cost, err := usage.Cost(*price, u)
-	if err != nil && !errors.Is(err, usage.ErrTierPrice) { // with which the cost is an upper estimate, and better than none
+	if err != nil && !errors.Is(err, usage.ErrTierPrice) && !errors.Is(err, usage.ErrUnpriced) { // with which the cost is an estimate, and better than none
 		return 0, &Error{Code: CodeInvalidRequest, Message: model + ": " + err.Error(), Err: err}
 	}
 	return cost, nil

@@ -68,7 +68,7 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 		price = &snapshot
 	}
 	cost, err := usage.Cost(*price, u)
-	if errors.Is(err, usage.ErrTierPrice) { // cost is an upper estimate
+	if errors.Is(err, usage.ErrTierPrice) || errors.Is(err, usage.ErrUnpriced) { // cost is an estimate
 		return bill{outcome: outcomeEstimated, usage: u, cost: max(cost, t.worst)}
 	}
 	if err != nil {
@@ -212,7 +212,7 @@ func (w *walk) rowEnded(t *target, resp *Response, b bill) store.Call {
 	c.Attempt, c.Started = w.numbered+w.tried, w.started
 	c.Status, c.Outcome, c.Error, c.RequestID = resp.Status, b.outcome, errorCodeOf(resp, w.last), resp.RequestID
 	c.Cost, c.Doubt = b.cost, b.doubt
-	c.InputTokens, c.OutputTokens, c.ReasoningTokens = b.usage.Input+b.usage.AudioIn, b.usage.Output+b.usage.AudioOut, b.usage.Reasoning
+	c.InputTokens, c.OutputTokens, c.ReasoningTokens = b.usage.Input+b.usage.AudioIn+b.usage.ImageIn, b.usage.Output+b.usage.AudioOut, b.usage.Reasoning
 	c.CacheReadTokens, c.CacheWriteTokens = b.usage.CacheRead, b.usage.CacheWrite+b.usage.CacheWrite1h
 	return c
 }

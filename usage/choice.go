@@ -1,6 +1,10 @@
 package usage
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // choice is one of the answers in a stream of choices.
 type choice struct {
@@ -18,12 +22,9 @@ func (ev *event) readChoice() error {
 	err := eachName(ev.dec, func(name string) error {
 		switch name {
 		case "index":
-			if ev.dec.PeekKind() != '0' {
-				break
-			}
-			v, err := ev.dec.ReadValue()
-			c.index, _ = strconv.ParseInt(string(v), 10, 64)
-			return err
+			return c.readIndex(ev.dec)
+		case "usage":
+			return ev.readUsage() // Moonshot's place for it (https://platform.moonshot.ai/docs/api/chat)
 		case "finish_reason":
 			if ev.dec.PeekKind() != '"' {
 				break
@@ -56,6 +57,15 @@ func (ev *event) readChoice() error {
 		ev.pieces++
 	}
 	ev.choices = append(ev.choices, c)
+	return err
+}
+
+func (c *choice) readIndex(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '0' {
+		return dec.SkipValue()
+	}
+	v, err := dec.ReadValue()
+	c.index, _ = strconv.ParseInt(string(v), 10, 64)
 	return err
 }
 

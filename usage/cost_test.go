@@ -77,8 +77,8 @@ func TestCost(t *testing.T) {
 		{"batch at Anthropic", "claude-fast", usage.Usage{Input: 100, CacheRead: 100, Output: 10, Tier: "batch"}, "0.0004"},
 		{"its priority is paid for in advance", "claude-fast", usage.Usage{Input: 100, Tier: "priority"}, "0.0005"},
 		{"searches", "claude-fast", usage.Usage{Input: 100, WebSearches: 3, Geo: "us"}, "0.03055"},
-		{"OpenRouter's own figure", "openrouter/vendor/model", usage.Usage{Input: 100, Reported: money.MustParse("0.00009"), HasReported: true}, "0.00009"},
-		{"nobody else's", "plain", usage.Usage{Input: 100, Reported: 0, HasReported: true}, "0.0001"},
+		{"OpenRouter's own figure", "openrouter/vendor/model", usage.Usage{Input: 100, Reported: money.MustParse("0.00009"), HasReported: true, ReportedBy: "openrouter"}, "0.00009"},
+		{"nobody else's", "plain", usage.Usage{Input: 100, Reported: 0, HasReported: true, ReportedBy: "openrouter"}, "0.0001"},
 	} {
 		got, err := usage.Cost(price(t, c.model), c.usage)
 		if err != nil || got.String() != c.want {

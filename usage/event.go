@@ -2,8 +2,6 @@ package usage
 
 import (
 	"bytes"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -18,8 +16,8 @@ type event struct {
 	kind string // its type
 	word string // what marks its end, if it is no JSON
 
-	problem   fields // an error
-	top       fields // code, message and type, which are an error if the event is one
+	problem   *problem // an error
+	top       *problem // code, message and type, which are an error if the event is one
 	choices   []choice
 	pieces    int64 // of visible output
 	more      bool  // output that is no such piece, as thought that is shown
@@ -34,6 +32,7 @@ func (ev *event) reset(api API, e wire.Event) {
 		dec = new(jsontext.Decoder)
 	}
 	*ev = event{api: api, choices: ev.choices[:0], kind: typeOf(e.Name)}
+	ev.names = namesOf(api)
 	ev.data = *bytes.NewBuffer(e.Data)
 	dec.Reset(&ev.data, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	ev.dec = dec
@@ -47,8 +46,11 @@ func (ev *event) stops() bool {
 	return ev.word == "[DONE]" && ev.plain()
 }
 
-// plain says that the stream is one of choices.
+// plain says that the stream is one of OpenAI's choices.
 func (ev *event) plain() bool { return ev.api == Chat || ev.api == Completions }
+
+// problem is an error, in the provider's words.
+type problem struct{ kind, code, message, detail string }
 
 // whole reads the event and reports whether it is a whole JSON object.
 func (ev *event) whole() bool {
@@ -59,11 +61,11 @@ func (ev *event) whole() bool {
 	case ev.kind == "error" && ev.problem == nil:
 		ev.problem = ev.top
 		if ev.problem == nil {
-			ev.problem = fields{}
+			ev.problem = new(problem)
 		}
-	case ev.problem == nil && ev.top["type"] == textMark+"error":
+	case ev.problem == nil && ev.top != nil && ev.top.kind == "error":
 		ev.problem = ev.top
-		delete(ev.problem, "type")
+		ev.problem.kind = ""
 	case ev.kind == thought:
 		ev.pieces, ev.hidden = 0, true // mostly a summary, which is shorter or longer than what it sums up
 	}
@@ -72,6 +74,9 @@ func (ev *event) whole() bool {
 
 // part reads a field of the event.
 func (ev *event) part(name string) error {
+	if ev.api == Gemini {
+		return ev.geminiPart(name)
+	}
 	kind := ev.dec.PeekKind()
 	switch name {
 	case "type", "object":
@@ -113,7 +118,7 @@ func (ev *event) part(name string) error {
 		}
 	case "x_groq":
 		if kind == '{' {
-			return ev.readGroq()
+			return ev.groqPart()
 		}
 	}
 	return ev.field(name)
@@ -121,59 +126,80 @@ func (ev *event) part(name string) error {
 
 // readTop keeps a text or number at the top of the event, in case the event is an error.
 func (ev *event) readTop(name string) error {
-	kind := ev.dec.PeekKind()
-	if kind != '"' && kind != '0' {
-		return ev.dec.SkipValue()
-	}
-	tok, err := ev.dec.ReadToken()
-	if err == nil {
-		if ev.top == nil {
-			ev.top = fields{}
+	if ev.top == nil {
+		if kind := ev.dec.PeekKind(); kind != '"' && kind != '0' {
+			return ev.dec.SkipValue()
 		}
-		ev.top[name] = textMark + tok.String()
+		ev.top = new(problem)
 	}
-	return err
+	return ev.top.field(ev.dec, name)
 }
 
 // readProblem reads an error that is an object, or only a text.
 func (ev *event) readProblem() error {
 	switch ev.dec.PeekKind() {
 	case '{':
-		ev.problem = fields{}
-		return ev.problem.read(ev.dec, "", nil)
+		ev.problem = new(problem)
+		return eachName(ev.dec, func(name string) error { return ev.problem.field(ev.dec, name) })
 	case '"':
 		var message string
 		err := readText(ev.dec, &message)
 		if message != "" {
-			ev.problem = fields{"message": textMark + message}
+			ev.problem = &problem{message: message}
 		}
 		return err
 	}
 	return ev.dec.SkipValue() // null and nonsense
 }
 
-// readGroq reads Groq's own object: its usage, and why a stream was stopped early (https://console.groq.com/docs/api-reference).
-func (ev *event) readGroq() error {
+// field reads a field of an error. Gemini calls its type status.
+func (p *problem) field(dec *jsontext.Decoder, name string) error {
+	var target *string
+	switch name {
+	case "type", "status":
+		target = &p.kind
+	case "code":
+		target = &p.code
+	case "message":
+		target = &p.message
+	case "details":
+		return eachName(dec, func(inner string) error {
+			if inner == "error_code" {
+				return readText(dec, &p.detail)
+			}
+			return dec.SkipValue()
+		})
+	default:
+		return dec.SkipValue()
+	}
+	if kind := dec.PeekKind(); kind != '"' && kind != '0' {
+		return dec.SkipValue()
+	}
+	tok, err := dec.ReadToken()
+	if err == nil {
+		*target = tok.String()
+	}
+	return err
+}
+
+// groqPart reads Groq's own object: its usage, and why a stream was stopped early (https://console.groq.com/docs/api-reference).
+func (ev *event) groqPart() error {
 	return eachName(ev.dec, func(name string) error {
 		switch name {
 		case "error":
 			return ev.readProblem()
 		case "usage":
-			if ev.dec.PeekKind() == '{' {
-				ev.groq = fields{}
-				return ev.groq.read(ev.dec, "", nil)
-			}
+			return ev.readGroq()
 		}
 		return ev.dec.SkipValue()
 	})
 }
 
 // streamError reads an error by what the providers call its parts.
-func (f fields) streamError(api API) *StreamError {
-	plain := func(path string) string { return strings.TrimPrefix(f[path], textMark) }
-	e := &StreamError{Type: plain("type"), Code: plain("code"), Message: plain("message")}
+func (p *problem) streamError(api API) *StreamError {
+	e := &StreamError{Type: p.kind, Code: p.code, Message: p.message}
 	if api == Messages { // where the detail tells a spend limit from a rate limit
-		if e.Code = plain("details.error_code"); e.Code == "" {
+		if e.Code = p.detail; e.Code == "" {
 			e.Code = e.Type
 		}
 	}
@@ -239,21 +265,15 @@ func (ev *event) readStreamedItem() error {
 	if err != nil {
 		return err
 	}
-	inner := answer{dec: lenient(v)}
-	if err := inner.readItem(); err != nil {
+	var kind string
+	if err := ev.tools.readItem(lenient(v)); err != nil {
 		return err
 	}
-	ev.webSearches, ev.fileSearches = inner.webSearches, inner.fileSearches
-	var kind string
-	dec := lenient(v)
-	err = eachName(dec, func(name string) error {
-		if name == "type" {
-			return readText(dec, &kind)
-		}
-		return dec.SkipValue()
-	})
+	if err := readType(lenient(v), &kind); err != nil {
+		return err
+	}
 	ev.hidden = ev.hidden || kind != "message" && kind != "function_call" && kind != "custom_tool_call"
-	return err
+	return nil
 }
 
 // responsePart reads a field of the response that an event carries.
@@ -282,8 +302,6 @@ func unquoted(v []byte) []byte {
 	}
 	return v[1 : len(v)-1]
 }
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 // typeOf returns an event's type without an allocation if it is one that matters.
 func typeOf(name []byte) string {

@@ -7,6 +7,9 @@ import (
 
 // field reads one field of the body itself.
 func (r *requestReader) field(name string) error {
+	if r.req.API == Gemini {
+		return r.geminiField(name)
+	}
 	switch name {
 	case "model":
 		return r.text(name, &r.req.Model)

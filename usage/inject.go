@@ -10,7 +10,7 @@ import (
 )
 
 // InjectCap returns a copy of a body with an output cap in it; every other byte is as it was. The field's name follows from the API: max_output_tokens
-// for responses, max_tokens for messages and completions; for chat completions it is field, which depends on the
+// for responses, max_tokens for messages and completions, maxOutputTokens in generationConfig for Gemini; for chat completions it is field, which depends on the
 // provider (max_completion_tokens at OpenAI, max_tokens elsewhere).
 func InjectCap(api API, field string, body []byte, outputCap int64) ([]byte, error) {
 	switch api {
@@ -20,6 +20,8 @@ func InjectCap(api API, field string, body []byte, outputCap int64) ([]byte, err
 		field = "max_tokens"
 	case Embeddings:
 		return nil, errors.New("embeddings have no output to cap")
+	case Gemini:
+		return injectGeminiCap(body, outputCap)
 	}
 	if field != "max_tokens" && field != "max_completion_tokens" && api == Chat {
 		return nil, fmt.Errorf("%q is not an output cap of chat completions; use max_tokens or max_completion_tokens", field)
@@ -28,6 +30,39 @@ func InjectCap(api API, field string, body []byte, outputCap int64) ([]byte, err
 		return nil, fmt.Errorf("an output cap of %d tokens is out of range", outputCap)
 	}
 	return SetField(body, field, strconv.AppendInt(nil, outputCap, 10))
+}
+
+// injectGeminiCap sets maxOutputTokens in the request's generationConfig, in the spelling that the request uses.
+func injectGeminiCap(body []byte, outputCap int64) ([]byte, error) {
+	if outputCap < 0 || outputCap > maxCount {
+		return nil, fmt.Errorf("an output cap of %d tokens is out of range", outputCap)
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	field, inner, config := "generationConfig", "maxOutputTokens", jsontext.Value("{}")
+	err := eachName(dec, func(name string) error {
+		v, err := dec.ReadValue()
+		if camel(name) == "generationConfig" && v.Kind() == '{' {
+			field, config = name, v.Clone()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, readable(err)
+	}
+	names := jsontext.NewDecoder(bytes.NewBuffer(config))
+	err = eachName(names, func(name string) error {
+		if camel(name) == "maxOutputTokens" {
+			inner = name
+		}
+		return names.SkipValue()
+	})
+	if err != nil {
+		return nil, readable(err)
+	}
+	if config, err = SetField(config, inner, strconv.AppendInt(nil, outputCap, 10)); err != nil {
+		return nil, err
+	}
+	return SetField(body, field, config)
 }
 
 // SetField returns a copy of a JSON object with one field set to a JSON value; every other byte is as it was. A field that is there, in

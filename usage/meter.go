@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"maps"
 	"strings"
 
 	"github.com/andres20980/aurea-orchestrator/internal/wire"
@@ -18,12 +17,14 @@ type Meter struct {
 	event event  // the one being read, kept for its memory
 	all   answer // what all events together say
 	final bool   // the counts in all are not older than the last piece of the answer
-	items answer // the searches among the items of a response, one by one
+	items tools  // the uses of tools among the items of a response, one by one
+	array *wire.Array
+	told  bool // whether the stream is a JSON array is known
 
-	choices   []choice
-	done      bool // the stream's own last event has come
-	closing   bool // what is read now lacks its blank line
-	echo      bool // text may be the prompt
+	choices   map[int64]bool // by index; whether it has ended
+	done      bool           // the stream's own last event has come
+	closing   bool           // what is read now lacks its blank line
+	echo      bool           // text may be the prompt
 	begun     bool
 	truncated bool
 	hidden    bool
@@ -54,10 +55,36 @@ func (m *Meter) Asked(body []byte) {
 }
 
 // Write takes the next bytes. It never fails.
-func (m *Meter) Write(p []byte) (int, error) { return m.split.Write(p) }
+func (m *Meter) Write(p []byte) (int, error) {
+	if m.api == Gemini && !m.told {
+		m.tell(p)
+	}
+	if m.array != nil {
+		return m.array.Write(p)
+	}
+	return m.split.Write(p)
+}
+
+// tell finds out by its first byte whether a stream of Gemini's is a JSON array, which it is unless the request says alt=sse
+// (https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent).
+func (m *Meter) tell(p []byte) {
+	for _, c := range p {
+		switch c {
+		case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
+			continue
+		case '[', '{':
+			m.array = &wire.Array{Each: func(element []byte) { m.read(wire.Event{Data: element}) }}
+		}
+		m.told = true
+		return
+	}
+}
 
 // Close says that the stream has ended, whole or cut: an event that lacks its blank line is read now. It never fails.
 func (m *Meter) Close() error {
+	if m.array != nil {
+		return m.array.Close()
+	}
 	m.closing = true
 	err := m.split.Close()
 	m.closing = false
@@ -70,19 +97,16 @@ func (m *Meter) Begun() bool { return m.begun }
 // Ended reports whether the stream has said its own end: message_stop for messages; response.completed, response.incomplete or response.failed for
 // responses; for chat completions and completions [DONE], or a finish_reason for every choice together with usage that is not older than their text.
 func (m *Meter) Ended() bool {
-	if m.done || !m.plain() {
+	if m.done || !m.api.choices() {
 		return m.done
 	}
-	for _, c := range m.choices {
-		if !c.finished {
+	for _, finished := range m.choices {
+		if !finished {
 			return false
 		}
 	}
 	return len(m.choices) > 0 && m.final
 }
-
-// plain says that the stream is one of choices.
-func (m *Meter) plain() bool { return m.api == Chat || m.api == Completions }
 
 // Truncated reports whether the answer, or one of several, ended at its output cap.
 func (m *Meter) Truncated() bool { return m.truncated }
@@ -115,29 +139,23 @@ func (m *Meter) Seen() Seen {
 	u, err := m.all.result(m.api)
 	if err != nil { // the output's count, which comes last, may be what is missing
 		with := m.all
-		with.usage, with.groq = withOutput(m.all.usage), withOutput(m.all.groq)
+		for _, c := range []*counts{&with.usage, &with.groq} {
+			if !c.has(outTokens) {
+				c.set(outTokens, 0, nil)
+			}
+		}
 		u, err = with.result(m.api)
 	}
-	s := Seen{Usage: u, HasInput: err == nil, Hidden: m.hidden || m.api == Chat && !m.final}
+	s := Seen{Usage: u, HasInput: err == nil, Hidden: m.hidden || (m.api == Chat || m.api == Gemini) && !m.final}
 	s.Usage.Model = m.all.model
 	s.Usage.Output += max(0, m.pieces-s.Usage.OutputTokens())
-	s.Usage.WebSearches = max(s.Usage.WebSearches, m.items.webSearches)
-	s.Usage.FileSearches = max(s.Usage.FileSearches, m.items.fileSearches)
+	s.Usage.WebSearches = max(s.Usage.WebSearches, m.items.web)
+	s.Usage.FileSearches = max(s.Usage.FileSearches, m.items.file)
 	return s
 }
 
 // TextBytes returns how long the visible text is by now, as JSON writes it: never less than its tokens.
 func (m *Meter) TextBytes() int64 { return m.text }
-
-// withOutput returns counts in which none of output are missing.
-func withOutput(f fields) fields {
-	if f == nil {
-		return nil
-	}
-	with := fields{"completion_tokens": "0", "output_tokens": "0"}
-	maps.Copy(with, f)
-	return with
-}
 
 // StreamError is an error event within a stream that began with status 200.
 type StreamError struct {
@@ -170,7 +188,7 @@ func (m *Meter) read(e wire.Event) {
 			return
 		}
 		ev.answer = answer{}
-		ev.problem = fields{"message": textMark + string(e.Data)}
+		ev.problem = &problem{message: string(e.Data)}
 	}
 	if ev.problem != nil && m.failed == nil {
 		m.failed = ev.problem.streamError(m.api)
@@ -192,17 +210,16 @@ func (m *Meter) read(e wire.Event) {
 	m.merge(ev)
 }
 
-// note keeps what is new of a choice.
+// note keeps what is new of a choice. No provider gives more choices than are told apart; of more, none is ever taken for finished.
 func (m *Meter) note(c choice) {
-	for i := range m.choices {
-		if known := &m.choices[i]; known.index == c.index {
-			known.finished = known.finished || c.finished
-			return
-		}
+	finished, known := m.choices[c.index]
+	if !known && len(m.choices) >= maxChoices {
+		return
 	}
-	if len(m.choices) < maxChoices {
-		m.choices = append(m.choices, c)
+	if m.choices == nil {
+		m.choices = make(map[int64]bool)
 	}
+	m.choices[c.index] = finished || c.finished
 }
 
 // merge puts the counts of an event into those of the stream.
@@ -222,39 +239,39 @@ func (m *Meter) merge(ev *event) {
 		}
 		switch ev.kind {
 		case "response.output_item.done":
-			m.items.webSearches += ev.webSearches
-			m.items.fileSearches += ev.fileSearches
+			m.items.add(ev.tools)
 		case "response.completed", "response.incomplete", "response.failed":
 			m.done, m.final = true, ev.has
-			m.all.webSearches = max(ev.webSearches, m.items.webSearches)
-			m.all.fileSearches = max(ev.fileSearches, m.items.fileSearches)
+			m.all.tools = ev.tools
+			m.all.tools.most(m.items)
 		}
 	default:
-		if ev.has && m.all.usage.update(ev.usage) {
-			m.all.usage, m.all.has, m.final = ev.usage, true, true
+		if ev.has {
+			m.final = m.all.usage.update(&ev.usage) || m.final
+			m.all.has = m.all.has || m.all.usage.known != 0
 		}
-		if ev.groq != nil && m.all.groq.update(ev.groq) {
-			m.all.groq, m.final = ev.groq, true
+		if ev.hasGroq {
+			m.final = m.all.groq.update(&ev.groq) || m.final
+			m.all.hasGroq = m.all.hasGroq || m.all.groq.known != 0
 		}
+		m.all.tools.most(ev.tools)
 	}
 }
 
-// update completes next, a later object of counts, from f, the one before: one that counts the prompt stands for itself, one that does not adds to what was
-// said. It reports false for one that counts nothing.
-func (f fields) update(next fields) bool {
-	counts := false
-	for path, value := range next {
-		if path == "prompt_tokens" {
-			return true
-		}
-		counts = counts || !strings.HasPrefix(value, textMark)
+// update takes in a later object of counts: one that counts the prompt, or everything, stands for itself, one that does not adds to what was said. It reports
+// false for one that counts nothing.
+func (c *counts) update(next *counts) bool {
+	if !next.has(inTokens) && !next.has(allTokens) {
+		c.overwrite(next)
+		return next.known != 0
 	}
-	for path, value := range f {
-		if _, has := next[path]; !has {
-			next[path] = value
+	for _, w := range []word{tierWord, tierAlso} {
+		if next.text[w] == "" {
+			next.text[w] = c.text[w]
 		}
 	}
-	return counts
+	*c = *next
+	return true
 }
 
 // mergeMessage follows Anthropic's streams: message_start sets the counts, each message_delta has cumulative ones and replaces those it names
@@ -266,47 +283,31 @@ func (m *Meter) mergeMessage(ev *event) {
 	if !ev.has {
 		return
 	}
-	if ev.kind == "message_start" || m.all.usage == nil {
-		m.all.usage = fields{}
+	if ev.kind == "message_start" {
+		m.all.usage = counts{}
 	}
 	m.all.has = true
-	m.all.usage.replaceBy(ev.usage)
-	if ev.iterations != nil {
-		m.all.iterations = ev.iterations
-	}
-	if _, has := ev.usage["output_tokens"]; ev.kind == "message_delta" && has {
+	m.all.usage.replaceBy(&ev.usage)
+	if ev.kind == "message_delta" && ev.usage.has(outTokens) {
 		m.final = true
 	}
 }
 
-const (
-	cacheWritten = "cache_creation_input_tokens"
-	cacheShort   = "cache_creation.ephemeral_5m_input_tokens"
-	cacheLong    = "cache_creation.ephemeral_1h_input_tokens"
-)
-
 // replaceBy replaces field by field. A total of cache writes without a split keeps the split it fits; one that is smaller leaves of the split as much as there is, the dearer writes first.
-func (f fields) replaceBy(next fields) {
-	maps.Copy(f, next)
-	_, short := next[cacheShort]
-	_, long := next[cacheLong]
-	total, has, err := next.count(cacheWritten)
-	if !has || err != nil || short || long {
+func (c *counts) replaceBy(next *counts) {
+	c.overwrite(next)
+	if !next.has(written) || next.wrong&(1<<written) != 0 || next.has(writtenShort) || next.has(writtenLong) {
 		return
 	}
-	was5m, had5m, err := f.count(cacheShort)
-	if err != nil {
+	total, short, long := next.n[written], c.get(writtenShort), c.get(writtenLong)
+	if c.check(writtenShort, writtenLong) != nil || total >= short+long {
 		return
 	}
-	was1h, had1h, err := f.count(cacheLong)
-	if err != nil || total >= was5m+was1h {
-		return
+	long = min(long, total)
+	if c.has(writtenLong) {
+		c.n[writtenLong] = long
 	}
-	was1h = min(was1h, total)
-	if had1h {
-		f[cacheLong] = decimal(was1h)
-	}
-	if had5m {
-		f[cacheShort] = decimal(total - was1h)
+	if c.has(writtenShort) {
+		c.n[writtenShort] = total - long
 	}
 }

@@ -114,7 +114,7 @@ func TestMeter(t *testing.T) {
 			"OpenRouter's keep-alives and cost", usage.Chat,
 			": OPENROUTER PROCESSING\n\n" + lines(`{"choices":[{"index":0,"delta":{"content":"a"}}]}`,
 				`{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`, `{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":0.0000195}}`, "[DONE]"),
-			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000195"), HasReported: true, Complete: true},
+			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000195"), HasReported: true, ReportedBy: "openrouter", Complete: true},
 		},
 		{
 			"completions", usage.Completions,

@@ -47,6 +47,25 @@ func count(text string) (int64, error) {
 	return n, nil
 }
 
+// countOf reads a whole number from a JSON value. A value that is no number is no count.
+func countOf(v jsontext.Value) (int64, error) {
+	if len(v) <= 12 { // nearly all of them, without an allocation
+		n := int64(0)
+		for i, c := range v {
+			if c < '0' || c > '9' {
+				break
+			}
+			if n = n*10 + int64(c-'0'); i == len(v)-1 {
+				return n, nil
+			}
+		}
+	}
+	if v.Kind() != '0' {
+		return 0, errCount
+	}
+	return count(string(v))
+}
+
 // exponent reads the digits after an e, cut to a size at which no number is a count any more.
 func exponent(text string) int {
 	const far = 1_000_000_000 // a JSON number of that many digits does not fit a body

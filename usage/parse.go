@@ -3,11 +3,10 @@ package usage
 import (
 	"bytes"
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/andres20980/aurea-orchestrator/pricing"
+	"github.com/andres20980/aurea-orchestrator/internal/wire"
 )
 
 // Parse reads the usage from the whole body of a 2xx answer that was not streamed. Of a value that is there twice the last one that is
@@ -16,43 +15,78 @@ import (
 // It returns an error matching [ErrMissing] when there is no usage, or not enough of it to price the call, and one
 // matching [ErrInvalid] when the counts are impossible. Neither means that the call was free.
 func Parse(api API, body []byte) (Usage, error) {
-	a := answer{dec: lenient(body)}
-	if eachName(a.dec, a.field) != nil {
-		return Usage{}, fmt.Errorf("%w: the body is not a whole JSON object", ErrMissing)
+	if api == Gemini {
+		return parseGemini(body)
+	}
+	a := answer{dec: lenient(body), names: namesOf(api)}
+	if a.dec.PeekKind() != '{' || eachName(a.dec, a.field) != nil {
+		return Usage{}, errCut
+	}
+	if a.status == "queued" || a.status == "in_progress" {
+		return Usage{}, fmt.Errorf("%w: its status is %s", ErrMissing, a.status)
 	}
 	u, err := a.result(api)
 	u.Complete = err == nil
 	return u, err
 }
 
-// result reads the counts by the rules of the API. All but Complete is set.
-func (a *answer) result(api API) (Usage, error) {
-	counts := a.usage
-	if !a.has {
-		counts = a.groq
+var errCut = fmt.Errorf("%w: the body is not a whole JSON object", ErrMissing)
+
+// ParseAny reads the usage from the whole bytes of an answer, streamed or not: it tells by how they begin. Of a stream that broke off it returns the counts
+// that it had by then, whose Complete is false: they are no bill. The errors are those of [Parse].
+func ParseAny(api API, body []byte) (Usage, error) {
+	start := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
+	if len(start) == 0 || start[0] == '{' || start[0] == '[' && api != Gemini {
+		return Parse(api, start)
 	}
-	if counts == nil {
+	m := NewMeter(api)
+	_, _ = m.Write(body)
+	_ = m.Close()
+	return m.Result()
+}
+
+// parseGemini reads an answer that is not streamed as a stream of one piece.
+func parseGemini(body []byte) (Usage, error) {
+	m := NewMeter(Gemini)
+	m.read(wire.Event{Data: body})
+	u, err := m.Result()
+	switch {
+	case !m.begun && m.failed == nil:
+		return Usage{}, errCut
+	case err == nil && !u.Complete:
+		return Usage{}, fmt.Errorf("%w: no candidate has a finishReason", ErrMissing)
+	}
+	return u, err
+}
+
+// result reads the counts by the rules of the API. All but Complete is set.
+func (a *answer) result(api API) (u Usage, err error) {
+	counts := &a.usage
+	if !a.has {
+		counts = &a.groq
+	}
+	if !a.has && !a.hasGroq {
 		return Usage{}, ErrMissing
 	}
-	var u Usage
-	var err error
 	switch api {
 	case Messages:
-		u, err = counts.messages(a.iterations)
-	case Responses:
-		u, err = counts.openAI("input_tokens", "output_tokens")
+		u, err = counts.messages()
 	case Embeddings:
 		u, err = counts.embeddings()
+	case Gemini:
+		u, err = counts.gemini()
 	default:
-		u, err = counts.openAI("prompt_tokens", "completion_tokens")
+		u, err = counts.openAI()
 	}
 	if err != nil {
 		return Usage{}, err
 	}
+	counts.reported(&u)
 	if a.tier != "" {
 		u.Tier = a.tier
 	}
-	u.Model, u.WebSearches, u.FileSearches = a.model, u.WebSearches+a.webSearches, a.fileSearches
+	u.Model = a.model
+	a.tools.into(&u)
 	return u, nil
 }
 
@@ -64,12 +98,13 @@ func lenient(body []byte) *jsontext.Decoder {
 // answer is what of a body bears on its cost.
 type answer struct {
 	dec         *jsontext.Decoder
+	names       *group
 	model, tier string
-	usage, groq fields
+	status      string
+	usage, groq counts
 	has         bool // usage is an object
-	iterations  []fields
-
-	webSearches, fileSearches int64
+	hasGroq     bool
+	tools       tools
 }
 
 // field reads the value of a field of the answer.
@@ -79,19 +114,22 @@ func (a *answer) field(name string) error {
 		return readText(a.dec, &a.model)
 	case "service_tier":
 		return readText(a.dec, &a.tier)
+	case "status":
+		return readText(a.dec, &a.status)
 	case "usage":
 		return a.readUsage()
 	case "x_groq":
 		return eachName(a.dec, func(inner string) error {
-			if inner != "usage" || a.dec.PeekKind() != '{' {
-				return a.dec.SkipValue()
+			if inner == "usage" {
+				return a.readGroq()
 			}
-			a.groq = fields{}
-			return a.groq.read(a.dec, "", nil)
+			return a.dec.SkipValue()
 		})
 	case "output":
-		a.webSearches, a.fileSearches = 0, 0
-		return eachElement(a.dec, a.readItem)
+		a.tools.web, a.tools.file, a.tools.other = 0, 0, ""
+		return eachElement(a.dec, func() error { return a.tools.readItem(a.dec) })
+	case "tool_usage":
+		return a.tools.readUsage(a.dec)
 	}
 	return a.dec.SkipValue()
 }
@@ -100,129 +138,14 @@ func (a *answer) readUsage() error {
 	if a.dec.PeekKind() != '{' {
 		return a.dec.SkipValue() // null, or nonsense
 	}
-	a.usage, a.iterations, a.has = fields{}, nil, true
-	return a.usage.read(a.dec, "", &a.iterations)
+	a.usage, a.has = counts{}, true
+	return a.usage.read(a.dec, a.names)
 }
 
-// readItem counts a search among the items of a response, which has a fee. Opening a page that was found has none
-// (https://platform.openai.com/docs/guides/tools-web-search).
-func (a *answer) readItem() error {
-	var kind, action string
-	err := eachName(a.dec, func(name string) error {
-		switch name {
-		case "type":
-			return readText(a.dec, &kind)
-		case "action":
-			return eachName(a.dec, func(inner string) error {
-				if inner == "type" {
-					return readText(a.dec, &action)
-				}
-				return a.dec.SkipValue()
-			})
-		}
+func (a *answer) readGroq() error {
+	if a.dec.PeekKind() != '{' {
 		return a.dec.SkipValue()
-	})
-	switch {
-	case kind == "web_search_call" && action != "open_page" && action != "find_in_page" && action != "find":
-		a.webSearches++
-	case kind == "file_search_call":
-		a.fileSearches++
 	}
-	return err
-}
-
-// fields are the numbers and texts of a usage object by path, such as "prompt_tokens_details.cached_tokens". A field that is null is not there.
-type fields map[string]string
-
-// textMark begins what is no number. No number begins so.
-const textMark = "\x00"
-
-// read adds the fields of the object that follows. A list called iterations is kept apart.
-func (f fields) read(dec *jsontext.Decoder, prefix string, iterations *[]fields) error {
-	return eachName(dec, func(name string) error {
-		path := prefix + name
-		switch kind := dec.PeekKind(); {
-		case kind == '{' && strings.Count(path, ".") < 2:
-			return f.read(dec, path+".", nil)
-		case kind == '[' && name == "iterations" && iterations != nil:
-			*iterations = nil
-			return eachElement(dec, func() error {
-				one := fields{}
-				*iterations = append(*iterations, one)
-				return one.read(dec, "", nil)
-			})
-		case kind == '{' || kind == '[' || kind == 'n':
-			return dec.SkipValue()
-		}
-		tok, err := dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		f[path] = tok.String()
-		if tok.Kind() != '0' {
-			f[path] = textMark + f[path]
-		}
-		return nil
-	})
-}
-
-// count returns the first of the paths that is there.
-func (f fields) count(paths ...string) (n int64, ok bool, err error) {
-	for _, path := range paths {
-		text, has := f[path]
-		if !has {
-			continue
-		}
-		if strings.HasPrefix(text, textMark) {
-			return 0, false, fmt.Errorf("%w: %s: %w", ErrInvalid, path, errCount)
-		}
-		if n, err = count(text); err != nil {
-			return 0, false, fmt.Errorf("%w: %s: %w", ErrInvalid, path, err)
-		}
-		return n, true, nil
-	}
-	return 0, false, nil
-}
-
-func (f fields) text(path string) string {
-	s, _ := strings.CutPrefix(f[path], textMark)
-	return s
-}
-
-// counts reads several counts; those that are not there stay 0.
-func (f fields) counts(into map[*int64]string) error {
-	for target, path := range into {
-		n, ok, err := f.count(path)
-		if err != nil {
-			return err
-		}
-		if ok {
-			*target = n
-		}
-	}
-	return nil
-}
-
-// reported reads what the provider says it charged, in dollars: OpenRouter's usage.cost. Where the customer brought the key of another provider,
-// that is the fee alone, and the other provider's price comes on top (https://openrouter.ai/docs/use-cases/usage-accounting).
-func (f fields) reported(u *Usage) error {
-	text, ok := f["cost"]
-	if !ok || strings.HasPrefix(text, textMark) {
-		return nil
-	}
-	cost, err := pricing.Dollars(text)
-	if err != nil {
-		return fmt.Errorf("%w: cost: %w", ErrInvalid, err)
-	}
-	if upstream, ok := f["cost_details.upstream_inference_cost"]; ok && f.text("is_byok") == "true" {
-		more, err := pricing.Dollars(upstream)
-		if err == nil {
-			cost, err = cost.Add(more)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: cost: %w", ErrInvalid, err)
-		}
-	}
-	u.Reported, u.HasReported = cost, true
-	return nil
+	a.groq, a.hasGroq = counts{}, true
+	return a.groq.read(a.dec, a.names)
 }

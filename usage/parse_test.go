@@ -76,17 +76,17 @@ func TestParse(t *testing.T) {
 		{
 			"OpenRouter's own cost", usage.Chat,
 			`{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"cost":1.95e-05,"is_byok":false,"cost_details":{"upstream_inference_cost":null}}}`,
-			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000195"), HasReported: true},
+			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000195"), HasReported: true, ReportedBy: "openrouter"},
 		},
 		{
 			"OpenRouter with the customer's key", usage.Chat,
 			`{"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":0.000001,"is_byok":true,"cost_details":{"upstream_inference_cost":0.0000195}}}`,
-			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000205"), HasReported: true},
+			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000205"), HasReported: true, ReportedBy: "openrouter"},
 		},
 		{
-			"a cost that is an object is somebody else's", usage.Chat,
+			"a cost that is an object is Perplexity's", usage.Chat,
 			`{"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":{"total_cost":0.006}}}`,
-			usage.Usage{Input: 10, Output: 5},
+			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.006"), HasReported: true, ReportedBy: "perplexity"},
 		},
 		{
 			"the last value counts", usage.Chat,
@@ -181,7 +181,6 @@ func TestParseRefuses(t *testing.T) {
 		{usage.Chat, `{"usage":{"prompt_tokens":1e999,"completion_tokens":1}}`, usage.ErrInvalid},
 		{usage.Chat, `{"usage":{"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":6}}}`, usage.ErrInvalid},
 		{usage.Chat, `{"usage":{"prompt_tokens":5,"completion_tokens":1,"completion_tokens_details":{"audio_tokens":2}}}`, usage.ErrInvalid},
-		{usage.Chat, `{"usage":{"prompt_tokens":5,"completion_tokens":1,"cost":-1}}`, usage.ErrInvalid},
 		{usage.Responses, `{"status":"queued","usage":null}`, usage.ErrMissing},
 		{usage.Responses, `{"usage":{"prompt_tokens":5,"completion_tokens":5}}`, usage.ErrMissing},
 		{usage.Embeddings, `{"usage":{"prompt_tokens":null}}`, usage.ErrMissing},

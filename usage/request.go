@@ -161,8 +161,11 @@ func (r *requestReader) present() (bool, error) {
 	return kind != 'n' && kind != 'f', r.skip()
 }
 
+// mostReasons is how many reasons are kept: one is enough to refuse, and a body may hold a great many.
+const mostReasons = 16
+
 func (r *requestReader) unbounded(why string) {
-	if slices.Contains(r.req.Unbounded, why) {
+	if len(r.req.Unbounded) >= mostReasons && why != compacted || slices.Contains(r.req.Unbounded, why) {
 		return
 	}
 	r.req.Unbounded = append(r.req.Unbounded, why)

@@ -170,7 +170,7 @@ func TestReadRequestRefuses(t *testing.T) {
 		{usage.Chat, `{"stream":"yes"}`, "stream: want true or false"},
 		{usage.Chat, `{"models":["a","b"]}`, "models: "},
 		{usage.Messages, `{"thinking":{"budget_tokens":-1}}`, "thinking.budget_tokens: want a whole number"},
-		{usage.API("gemini"), `{}`, "not an API"},
+		{usage.API("grpc"), `{}`, "not an API"},
 		{usage.Chat, strings.Repeat(`{"a":`, 100_000), "not valid JSON"},
 		{usage.Chat, `{"a":` + strings.Repeat(`[`, 100_000), "not valid JSON"},
 	} {

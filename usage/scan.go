@@ -105,6 +105,8 @@ func Truncated(api API, body []byte) bool {
 	}
 	_ = eachName(dec, func(name string) error {
 		switch {
+		case name == "candidates" && api == Gemini:
+			return eachElement(dec, func() error { return eachName(dec, check("finishReason", "MAX_TOKENS")) })
 		case name == "choices" && (api == Chat || api == Completions):
 			return eachElement(dec, func() error { return eachName(dec, check("finish_reason", "length")) })
 		case name == "stop_reason" && api == Messages:
