@@ -37,12 +37,14 @@ var arrows = map[string][]string{
 	"store/internal/protocol": {"money", "store"},
 	"store/storetest":         {"money", "store"},
 	"batch":                   {"", "budget", "store", "usage", "ratelimit"},
+	"gateway":                 {"", "budget", "money", "ratelimit", "usage"},
+	"observe":                 {"", "breaker"},
 	"internal/progress":       {"money"},
 	"setup": {
 		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "usage",
 	},
 	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
-	"internal/app": {"", "budget", "config", "logging", "redact", "setup", "simulate", "store", "store/sqlite"},
+	"internal/app": {"", "budget", "config", "gateway", "logging", "observe", "redact", "setup", "simulate", "store", "store/sqlite"},
 	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "simulate", "store"},
 	"cmd/aurea":    {"internal/cli"},
 }

@@ -69,6 +69,8 @@ type Config struct {
 	CutStops func(provider string) bool
 	// JobLimit is the limit of a job that names none. Default: 10 dollars; a limit of 0 lets nothing be spent.
 	JobLimit *money.Sum
+	// Observe is told of each attempt that has ended, for metrics. It must not block, and is called from many goroutines. Default: nobody is.
+	Observe func(Attempt)
 	// Logger gets one line per attempt, at debug level for batch items and info for others. Default: none.
 	Logger *slog.Logger
 }
@@ -107,8 +109,11 @@ type Orchestrator struct {
 	cutStops  func(string) bool
 	jobLimit  money.Sum
 	log       *slog.Logger
+	observe   func(Attempt)
 	excess    sync.Map    // price key → *atomic.Int64: how far past the bound a provider has billed
 	overrun   atomic.Bool // whether anything is in excess
+
+	everything atomic.Pointer[budget.Path] // the installation's account; nil before the first job
 
 	retryRatio, retryBurst float64
 }
@@ -146,7 +151,7 @@ func New(cfg Config) (*Orchestrator, error) {
 		store: cfg.Store, money: cfg.Tracker, providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router,
 		rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput, capField: cfg.CapField, caps: cfg.Caps,
 		noUnbound: cfg.RefuseUnbounded, retry: *cfg.Retry, breakers: breaker.NewRegistry(*cfg.Breaker),
-		timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: *cfg.MaxWait, ownMoney: ownMoney,
+		timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: *cfg.MaxWait, ownMoney: ownMoney, observe: cfg.Observe,
 		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
 	}
 	o.places = newPlaces(o)

@@ -81,7 +81,7 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 	circuit.Done(breakerOutcome(verdict))
 	permit.Done(feedback(resp, verdict, bill))
 	w.settle(ctx, t, hold, resp, bill, next)
-	w.record(ctx, t, resp, verdict)
+	w.record(ctx, t, resp, verdict, next)
 	return next, nil
 }
 
@@ -134,7 +134,7 @@ func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response
 		defer cancel()
 	}
 	if w.call.OnSend != nil {
-		w.call.OnSend()
+		w.call.OnSend(Sending{Provider: t.provider.Name(), Model: t.model, Attempt: w.tried, Queued: w.queued, InjectedCap: t.injected})
 	}
 	req := &Request{API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key, OnSend: hold.Sent}
 	if !w.request.Stream {

@@ -90,7 +90,7 @@ func (o *Orchestrator) execute(ctx context.Context, job *Job, call ModelCall, ru
 func (f *function) execute(ctx context.Context, o *Orchestrator, job *Job, call ModelCall, run runner) error {
 	w := &f.walk
 	f.runner = run
-	w.o, w.function, w.id, w.began = o, f, newCallID(), time.Now()
+	w.o, w.function, w.id, w.began = o, f, NewCallID(), time.Now()
 	w.call = Call{Job: job, Class: call.Class, MaxWait: call.MaxWait, Waiting: ctx}
 	if call.MaxWait == 0 {
 		w.call.MaxWait = o.maxWait

@@ -42,6 +42,8 @@ type JobSpec struct {
 	Key, Name string
 	// Limit is the job's limit when it is made, nil for the default. For a job that is there it may not be above the present limit.
 	Limit *money.Sum
+	// PerDay makes Limit hold for each UTC day, and nothing for the job as a whole.
+	PerDay bool
 	// Parent is the name of the job of the same key that this one draws on as well. It is fixed when the job is made.
 	Parent string
 	// Batch jobs have items; simulated ones never meet a real provider.
@@ -93,6 +95,10 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 	if spec.Limit != nil {
 		limit = *spec.Limit
 	}
+	perDay := limit
+	if spec.PerDay {
+		limit, spec.Limit = money.Unlimited, nil
+	}
 	have, created, err := o.store.CreateJob(ctx, want, limit)
 	if err != nil {
 		return nil, storeFailed(err)
@@ -106,6 +112,9 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 		}
 	}
 	accounts := []budget.AccountSpec{{Name: store.JobPrefix + have.ID, Limit: limit}}
+	if spec.PerDay {
+		accounts = append(accounts, budget.AccountSpec{Name: store.JobPrefix + have.ID, Limit: perDay, Period: budget.Day})
+	}
 	accounts = append(accounts, above...)
 	for _, name := range SharedAccounts(have) {
 		accounts = append(accounts, budget.AccountSpec{Name: name, Limit: money.Unlimited})
@@ -113,6 +122,11 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 	path, err := o.money.Path(ctx, accounts...)
 	if err != nil {
 		return nil, storeFailed(err)
+	}
+	if o.everything.Load() == nil {
+		if all, err := o.money.Path(ctx, budget.AccountSpec{Name: store.AccountGlobal, Limit: money.Unlimited}); err == nil { // or with the next job
+			o.everything.Store(all)
+		}
 	}
 	return &Job{ID: have.ID, o: o, path: path, made: have.Created}, nil
 }

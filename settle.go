@@ -254,8 +254,14 @@ func breakerOutcome(v retry.Verdict) breaker.Outcome {
 	}
 }
 
-// record writes one line per attempt; the redacting logger sees to it that nothing private is in it.
-func (w *walk) record(ctx context.Context, t *target, resp *Response, verdict retry.Verdict) {
+// record tells the observer, and writes one line per attempt; the redacting logger sees to it that nothing private is in it.
+func (w *walk) record(ctx context.Context, t *target, resp *Response, verdict retry.Verdict, next step) {
+	if w.o.observe != nil {
+		w.o.observe(Attempt{
+			CallID: w.id, Job: w.call.Job.ID, Provider: t.provider.Name(), Model: t.model, Number: w.tried, Status: resp.Status, Reason: verdict.Reason,
+			Retried: next.again || !next.retryAt.IsZero(), Cost: w.last.Cost, Unconfirmed: w.last.Unconfirmed, Usage: w.last.Usage, Queued: w.queued, Took: time.Since(w.started),
+		})
+	}
 	level := slog.LevelInfo
 	if w.call.Item != nil {
 		level = slog.LevelDebug

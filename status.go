@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 type Status struct {
 	Limits   []LimitStatus
 	Breakers []breaker.Status
+	// Held is set aside by calls under way, Unconfirmed may have been spent: of the whole installation, by all processes. They are as this process
+	// knows them, and zero before its first call.
+	Held, Unconfirmed money.Sum
 }
 
 // LimitStatus is one limiter: of a provider's model and key.
@@ -38,6 +42,11 @@ func (o *Orchestrator) Status() Status {
 		})
 	}
 	slices.SortFunc(s.Limits, func(a, b LimitStatus) int { return cmp.Compare(a.Name, b.Name) })
+	if all := o.everything.Load(); all != nil {
+		for _, a := range o.money.Glance(all) {
+			s.Held, s.Unconfirmed = a.Held, a.Unconfirmed
+		}
+	}
 	return s
 }
 
@@ -104,6 +113,36 @@ func (j *Job) Status() JobStatus {
 		s.CostSummary.UsageByModel[model] = ModelUsage(m)
 	}
 	s.Err = errors.Join(err, e)
+	return s
+}
+
+// Standing is what is left of a job's budget, as this process knows it: at most a second behind other processes.
+type Standing struct {
+	// Spent is the job's own, Remaining the least of the accounts on its path: limit − spent − unconfirmed, never below zero.
+	Spent, Remaining money.Sum
+	// Unlimited says that no account on the path has a limit; then Remaining means nothing.
+	Unlimited bool
+	// Err is an *[Error] that says why calls of the job are to end now: it was cancelled, or the truth of what it spent has passed a limit. Else nil.
+	Err error
+}
+
+// Standing returns it from memory, without asking the store. Safe for concurrent use.
+func (j *Job) Standing() Standing {
+	s := Standing{Unlimited: true}
+	for i, a := range j.o.money.Glance(j.path) {
+		if i == 0 {
+			s.Spent = a.Spent
+		}
+		switch {
+		case a.Closed:
+			s.Err = &Error{Code: CodeJobCancelled, Message: "the job is cancelled", Hint: "open another job"}
+		case s.Err == nil && !a.Limit.IsUnlimited() && a.Spent.Plus(a.Unconfirmed).Cmp(a.Limit) > 0:
+			s.Err = &Error{Code: CodeBudgetExceeded, Message: fmt.Sprintf("budget of %s exceeded: $%s of $%s is spent", a.Account, a.Spent.Plus(a.Unconfirmed), a.Limit), Hint: "raise its limit"}
+		}
+		if !a.Limit.IsUnlimited() && (s.Unlimited || a.Remaining.Cmp(s.Remaining) < 0) {
+			s.Remaining, s.Unlimited = a.Remaining, false
+		}
+	}
 	return s
 }
 

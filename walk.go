@@ -20,6 +20,8 @@ import (
 
 // Call is one model call.
 type Call struct {
+	// ID names the call in the books and the log. Default: one from [NewCallID]. Batch items have their own.
+	ID string
 	// Job pays for it.
 	Job *Job
 	API usage.API
@@ -36,9 +38,32 @@ type Call struct {
 	// Sink, if not nil, takes the answer to a request that asks for a stream, as it comes. Default: it is collected, and is the Body of the Answer.
 	Sink Sink
 	// OnSend, if not nil, is called when an attempt stops waiting and goes to the provider.
-	OnSend func()
+	OnSend func(Sending)
 	// Item is set for a batch item: its attempts are separate calls of Do, and each is recorded together with its cost.
 	Item *Item
+}
+
+// Sending is what is known when an attempt goes to a provider.
+type Sending struct {
+	Provider, Model string        // where it goes
+	Attempt         int           // from 1
+	Queued          time.Duration // the whole call's waits so far
+	InjectedCap     int64         // output cap that was put into the request, 0 if none
+}
+
+// Attempt is one attempt at a provider that has ended; see [Config.Observe].
+type Attempt struct {
+	CallID, Job     string
+	Provider, Model string // Model is the provider's name for it
+	Number          int    // from 1
+	Status          int    // 0: no complete answer came
+	Reason          string // why it failed, as the retry table says it; empty if it did not
+	Retried         bool   // another attempt follows
+	// Cost is booked, Unconfirmed may have been spent too.
+	Cost, Unconfirmed money.USD
+	Usage             usage.Usage
+	Queued            time.Duration // the call's waits so far, for money and for the provider's allowance
+	Took              time.Duration
 }
 
 // Item ties a call to a batch item.
@@ -124,7 +149,9 @@ func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
 	}
 	w := &walk{o: o, call: call, began: time.Now()}
 	if call.Item == nil || call.Job.ID == "" {
-		w.id = newCallID()
+		if w.id = call.ID; w.id == "" {
+			w.id = NewCallID()
+		}
 		return w
 	}
 	// All attempts at an item are one call, over restarts too; each claim has numbers of its own.
@@ -143,8 +170,8 @@ func itemCallID(job *Job, seq int64) string {
 
 const callPrefix = "call_"
 
-// newCallID returns 128 random bits. They name a call and guard nothing, so they need not be secret.
-func newCallID() string {
+// NewCallID returns a name for a call: 128 random bits, which guard nothing and so need not be secret.
+func NewCallID() string {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:8], mathrand.Uint64()) // #nosec G404 -- see above
 	binary.BigEndian.PutUint64(raw[8:], mathrand.Uint64()) // #nosec G404 -- see above

@@ -230,7 +230,7 @@ func (r *Runner) do(l *lane, item store.Item) {
 	api, _ := APIOf(item.URL)
 	started := sync.OnceFunc(l.started)
 	answer, err := r.cfg.Orchestrator.Do(r.calls, aurea.Call{
-		Job: r.job, API: api, Body: item.Body, Class: ratelimit.Batch, MaxWait: -1, Waiting: r.waits, OnSend: started,
+		Job: r.job, API: api, Body: item.Body, Class: ratelimit.Batch, MaxWait: -1, Waiting: r.waits, OnSend: func(aurea.Sending) { started() },
 		Item: &aurea.Item{
 			Seq: item.Seq, Attempt: item.Attempt, Tries: item.Tries,
 			Complete: func(a *aurea.Answer, retryAt time.Time) *store.Completion { return r.complete(item, a, retryAt) },

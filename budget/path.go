@@ -68,14 +68,14 @@ type Path struct {
 }
 
 // Path returns the path through the accounts, job first, then those above it, creating those that are not there. An account
-// named twice counts once.
+// named twice with the same period counts once.
 func (t *Tracker) Path(ctx context.Context, specs ...AccountSpec) (*Path, error) {
 	if len(specs) == 0 {
 		return nil, errors.New("budget: a path needs at least one account")
 	}
 	p := &Path{t: t}
 	for _, s := range specs {
-		if !slices.ContainsFunc(p.specs, func(o AccountSpec) bool { return o.Name == s.Name }) {
+		if !slices.ContainsFunc(p.specs, func(o AccountSpec) bool { return o.Name == s.Name && o.Period == s.Period }) {
 			p.specs = append(p.specs, s)
 		}
 	}

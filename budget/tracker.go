@@ -272,6 +272,21 @@ func (t *Tracker) wake() {
 	}
 }
 
+// Ready returns nil when money can be held and booked, else why not: the store is out of reach, or its disk is full.
+func (t *Tracker) Ready() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closing:
+		return ErrClosed
+	case t.full:
+		return fmt.Errorf("budget: %w", store.ErrFull)
+	case t.cur == nil || !t.inContact(time.Now()):
+		return fmt.Errorf("budget: %w", ErrUnavailable)
+	}
+	return nil
+}
+
 // inContact reports whether the store answered within a minute by both clocks, so that no one can have settled this owner. Under mu.
 func (t *Tracker) inContact(now time.Time) bool {
 	return now.Sub(t.contact) < outOfContact && now.UnixNano()-t.contact.UnixNano() < int64(outOfContact)

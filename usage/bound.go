@@ -46,7 +46,9 @@ func (in Input) Total() int64 { return in.Text + in.Images + in.Audio }
 //
 // A token of the byte-level vocabularies in use is at least one byte of text, and text in JSON is never shorter than plain, so the bytes
 // of the body bound its tokens; pictures and sound in base64 count by their own rules.
-func InputBound(p pricing.Price, r Request) (in Input, ok bool, why string) { return inputBound(&p, &r) }
+func InputBound(p pricing.Price, r Request) (in Input, ok bool, why string) {
+	return inputBound(&p, &r)
+}
 
 func inputBound(p *pricing.Price, r *Request) (in Input, ok bool, why string) {
 	image := p.ImageTokens

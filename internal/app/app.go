@@ -13,6 +13,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/logging"
+	"github.com/andres20980/aurea-orchestrator/observe"
 	"github.com/andres20980/aurea-orchestrator/redact"
 	"github.com/andres20980/aurea-orchestrator/setup"
 	"github.com/andres20980/aurea-orchestrator/simulate"
@@ -30,6 +31,7 @@ type App struct {
 	Orchestrator *aurea.Orchestrator
 
 	rehearsal *simulate.Running
+	metrics   *observe.Metrics
 }
 
 // Logger returns the logger that the configuration asks for. Everything through it is redacted.
@@ -98,7 +100,8 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, red *redact
 	if a.Tracker, err = budget.Open(ctx, a.Store, budget.Options{Logger: log, MaxCall: cfg.Timeouts.Request}); err != nil {
 		return a, err
 	}
-	engine.Store, engine.Tracker, engine.Logger = a.Store, a.Tracker, log
+	a.metrics = observe.NewMetrics()
+	engine.Store, engine.Tracker, engine.Logger, engine.Observe = a.Store, a.Tracker, log, a.metrics.Attempt
 	a.Orchestrator, err = aurea.New(engine)
 	return a, err
 }

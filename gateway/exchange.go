@@ -1,0 +1,251 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+)
+
+// exchange is one call at an endpoint. It is the sink of its stream.
+type exchange struct {
+	h       *Handler
+	w       http.ResponseWriter
+	r       *http.Request
+	control *http.ResponseController
+	e       endpoint
+	id      string
+	began   time.Time
+
+	ctx    context.Context
+	body   []byte
+	job    *aurea.Job
+	sent   aurea.Sending
+	answer *aurea.Answer
+	err    error
+
+	streaming bool
+	status    int // that was sent
+	refused   aurea.Code
+}
+
+// sending notes where an attempt goes.
+func (x *exchange) sending(s aurea.Sending) { x.sent = s }
+
+// readBody reads the request's body whole before anything is sent: it has to be looked at, and net/http breaks off an answer that begins before its request has ended.
+func (x *exchange) readBody() ([]byte, error) {
+	most := x.h.cfg.MaxBody
+	tooLarge := &aurea.Error{
+		Code: aurea.CodeBodyTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", most), Hint: "make it smaller, or raise limits.max_body",
+	}
+	if encoding := x.r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, invalid("send the body as it is", "a body in %s cannot be read", clip(encoding))
+	}
+	if x.r.ContentLength > most {
+		return nil, tooLarge
+	}
+	body := make([]byte, 0, min(max(x.r.ContentLength, 0), 1<<20)+512)
+	for {
+		_ = x.control.SetReadDeadline(time.Now().Add(x.h.cfg.SlowBody)) // not every server's connections have one
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+		n, err := x.r.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > most:
+			return nil, tooLarge
+		case errors.Is(err, io.EOF):
+			_ = x.control.SetReadDeadline(time.Time{})
+			return body, nil
+		case err != nil:
+			return nil, &aurea.Error{
+				Code: aurea.CodeInvalidRequest, Message: "the body did not come whole", Hint: "send it without pauses of more than " + x.h.cfg.SlowBody.String(), Err: err,
+			}
+		}
+	}
+}
+
+// Start begins a streamed answer.
+func (x *exchange) Start(status int, header http.Header) {
+	x.streaming = true
+	x.headers(header)
+	h := x.w.Header()
+	h.Del("Content-Length")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	x.attempts(x.sent.Attempt, x.sent.Queued, x.sent.InjectedCap)
+	x.write(status)
+}
+
+// Write hands events on as they come. An error says that the client has left, or reads nothing.
+func (x *exchange) Write(p []byte) (int, error) {
+	return x.deliver(p, x.h.cfg.SlowBody)
+}
+
+// deliver writes within a time. The deadline is taken away again, because HTTP/2 ends a stream whose deadline passes while nothing is written.
+func (x *exchange) deliver(p []byte, within time.Duration) (int, error) {
+	_ = x.control.SetWriteDeadline(time.Now().Add(within)) // not every server's connections have one
+	n, err := x.w.Write(p)
+	if err == nil {
+		err = x.control.Flush()
+	}
+	_ = x.control.SetWriteDeadline(time.Time{})
+	if errors.Is(err, http.ErrNotSupported) {
+		err = nil
+	}
+	return n, err
+}
+
+// finish ends the answer.
+func (x *exchange) finish() {
+	if cause, ok := errors.AsType[*aurea.Error](context.Cause(x.ctx)); ok && x.ctx.Err() != nil {
+		x.err = cause // the job was cancelled, or is past its limit
+	}
+	switch {
+	case x.streaming:
+		x.endStream()
+	case x.err != nil:
+		x.refuse(x.err)
+	default:
+		x.whole()
+	}
+}
+
+// whole writes an answer that is no stream.
+func (x *exchange) whole() {
+	a := x.answer
+	x.headers(a.Header)
+	x.attempts(a.Attempts, a.Queued, a.InjectedCap)
+	h, s := x.w.Header(), x.job.Standing()
+	h.Set("X-Aurea-Cost-Usd", a.TotalCost.String())
+	h.Set("X-Aurea-Job-Spent-Usd", s.Spent.String())
+	if !s.Unlimited {
+		h.Set("X-Aurea-Job-Remaining-Usd", s.Remaining.String())
+	}
+	h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	x.write(a.Status)
+	_, _ = x.deliver(a.Body, x.h.cfg.SlowBody+time.Duration(len(a.Body))*slowest)
+}
+
+// slowest is the time that a byte of a long answer may take: a client at 100 kB a second is waited for.
+const slowest = 10 * time.Microsecond
+
+// endStream says how a stream ended. A provider's own end has come through; what broke off is told by an event, because there is no status any more.
+func (x *exchange) endStream() {
+	if x.err != nil && x.r.Context().Err() == nil {
+		e := errorOf(x.err)
+		x.refused = e.Code
+		_, _ = x.Write(x.e.event(e.Code.Status(), e))
+	}
+	if x.answer == nil || x.r.Context().Err() != nil {
+		return
+	}
+	s := x.job.Standing()
+	end := streamEnd{
+		CallID: x.id, Cost: x.answer.TotalCost.String(), Spent: s.Spent.String(), Queued: x.answer.Queued.Milliseconds(), Attempts: x.answer.Attempts,
+	}
+	if !s.Unlimited {
+		remaining := s.Remaining.String()
+		end.Remaining = &remaining
+	}
+	_, _ = x.Write(fmt.Appendf(nil, ": aurea %s\n\n", marshal(end)))
+}
+
+// streamEnd is the comment that ends a stream. Its names are a contract.
+type streamEnd struct {
+	CallID    string  `json:"call_id"`
+	Cost      string  `json:"cost_usd"`
+	Spent     string  `json:"job_spent_usd"`
+	Remaining *string `json:"job_remaining_usd"`
+	Queued    int64   `json:"queue_ms"`
+	Attempts  int     `json:"attempts"`
+}
+
+func (x *exchange) refuse(err error) {
+	e := errorOf(err)
+	x.refused, x.status = e.Code, e.Code.Status()
+	if e.Code == "internal" {
+		x.h.cfg.Logger.Error("gateway", "call_id", x.id, "error", err)
+	}
+	if x.answer != nil {
+		x.attempts(x.answer.Attempts, x.answer.Queued, x.answer.InjectedCap)
+	}
+	refuse(x.w, x.e.shape, e)
+}
+
+func (x *exchange) write(status int) {
+	x.status = status
+	x.w.WriteHeader(status)
+}
+
+// attempts says how the call went.
+func (x *exchange) attempts(n int, queued time.Duration, injected int64) {
+	h := x.w.Header()
+	h.Set("X-Aurea-Attempts", strconv.Itoa(n))
+	h.Set("X-Aurea-Queue-Ms", strconv.FormatInt(queued.Milliseconds(), 10))
+	if injected > 0 {
+		h.Set("X-Aurea-Max-Tokens-Injected", strconv.FormatInt(injected, 10))
+	}
+}
+
+// headers passes on the provider's headers, but for those that belong to its connection, to its own cookies and addresses, or to us.
+func (x *exchange) headers(from http.Header) {
+	to := x.w.Header()
+	named := from.Values("Connection")
+	for name, values := range from {
+		if !hidden[name] && !strings.HasPrefix(name, "X-Aurea-") && !mentions(named, name) {
+			to[name] = values
+		}
+	}
+}
+
+var hidden = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Connection": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+	"Content-Length": true, "Content-Encoding": true, "Date": true, "Server": true, "Set-Cookie": true, "Strict-Transport-Security": true, "Alt-Svc": true,
+}
+
+func mentions(lists []string, name string) bool {
+	for _, list := range lists {
+		for part := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// report tells the log and the metrics what became of the call.
+func (x *exchange) report() {
+	took := time.Since(x.began)
+	left := x.r.Context().Err() != nil
+	if left {
+		x.status = 0
+	}
+	x.h.cfg.Ended(Call{Endpoint: x.e.path, Status: x.status, Refused: x.refused, Answer: x.answer, Took: took})
+	line := []slog.Attr{
+		slog.String("call_id", x.id), slog.String("endpoint", x.e.path), slog.Int("status", x.status), slog.Duration("took", took), slog.Int("body_bytes", len(x.body)),
+	}
+	if x.job != nil {
+		line = append(line, slog.String("job", x.job.ID))
+	}
+	if x.refused != "" {
+		line = append(line, slog.String("refused", string(x.refused)))
+	}
+	if left {
+		line = append(line, slog.Bool("client_left", true))
+	}
+	if a := x.answer; a != nil {
+		line = append(line, slog.String("provider", a.Provider), slog.String("model", a.Model), slog.Int("attempts", a.Attempts), slog.Duration("queued", a.Queued),
+			slog.String("cost_usd", a.TotalCost.String()), slog.String("unconfirmed_usd", a.TotalUnconfirmed.String()), slog.String("request_id", a.RequestID))
+	}
+	x.h.cfg.Logger.LogAttrs(context.WithoutCancel(x.r.Context()), slog.LevelInfo, "call", line...)
+}

@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+// Config is what a [Handler] works with.
+type Config struct {
+	// Orchestrator makes the calls. It is closed by whoever made it, after the Handler.
+	Orchestrator *aurea.Orchestrator
+	// MaxBody is the largest request body in bytes. Default: 50 MB.
+	MaxBody int64
+	// MaxWait bounds how long a call waits for money and for the provider's allowance, unless its own deadline is sooner; 0 refuses at once. Default: 2 minutes.
+	MaxWait *time.Duration
+	// SlowBody is the longest silence of a client that sends its body, and of one that reads its answer. Default: 30 seconds.
+	SlowBody time.Duration
+	// Models lists the names that GET /v1/models answers. Default: none.
+	Models func() []string
+	// Ended is told of every call that reached an endpoint, after its answer; it must not block. Default: nobody is.
+	Ended func(Call)
+	// Logger gets one line per call. Default: none.
+	Logger *slog.Logger
+}
+
+// Handler is the gateway. It is safe for concurrent use.
+type Handler struct {
+	cfg  Config
+	jobs *jobs
+	live *live
+}
+
+// New returns a gateway; [Handler.Close] it.
+func New(cfg Config) *Handler {
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = 50_000_000
+	}
+	if cfg.MaxWait == nil {
+		cfg.MaxWait = new(2 * time.Minute)
+	}
+	if cfg.SlowBody <= 0 {
+		cfg.SlowBody = 30 * time.Second
+	}
+	if cfg.Models == nil {
+		cfg.Models = func() []string { return nil }
+	}
+	if cfg.Ended == nil {
+		cfg.Ended = func(Call) {}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{cfg: cfg, jobs: newJobs(cfg.Orchestrator), live: newLive()}
+}
+
+// Close ends what the handler does in the background. Streams under way go on without being watched.
+func (h *Handler) Close() { h.live.close() }
+
+// endpoint is one of the paths that calls are made at.
+type endpoint struct {
+	path  string
+	api   usage.API
+	shape shape
+}
+
+var endpoints = map[string]endpoint{}
+
+func init() {
+	for _, e := range []endpoint{
+		{"/v1/chat/completions", usage.Chat, openAI},
+		{"/v1/completions", usage.Completions, openAI},
+		{"/v1/responses", usage.Responses, openAI},
+		{"/v1/embeddings", usage.Embeddings, openAI},
+		{"/v1/messages", usage.Messages, anthropic},
+	} {
+		endpoints[e.path] = e
+	}
+}
+
+// ServeHTTP answers the endpoints, and an error of OpenAI's shape everywhere else.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	for _, prefix := range []string{"/openai", "/anthropic"} {
+		if rest, ok := strings.CutPrefix(path, prefix+"/v1/"); ok {
+			path = "/v1/" + rest
+		}
+	}
+	if path == "/v1/models" {
+		h.models(w, r)
+		return
+	}
+	e, ok := endpoints[path]
+	switch {
+	case !ok:
+		refuse(w, openAI, &aurea.Error{
+			Code: aurea.CodeNotFound, Message: "there is no " + clip(r.URL.Path), Hint: "calls go to /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings or /v1/messages",
+		})
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		refuseStatus(w, e.shape, http.StatusMethodNotAllowed, &aurea.Error{Code: aurea.CodeInvalidRequest, Message: clip(r.Method) + " is not allowed here", Hint: "use POST"})
+	default:
+		h.call(w, r, e)
+	}
+}
+
+// Call is what became of one request, for metrics.
+type Call struct {
+	Endpoint string // the path without a prefix
+	// Status is what the client got; 0 if it left before.
+	Status int
+	// Refused is the code of Aurea's refusal, empty if there was none.
+	Refused aurea.Code
+	// Answer is the provider's, nil if none came.
+	Answer *aurea.Answer
+	Took   time.Duration
+}
+
+// call answers one call.
+func (h *Handler) call(w http.ResponseWriter, r *http.Request, e endpoint) {
+	x := &exchange{h: h, w: w, r: r, e: e, began: time.Now(), id: aurea.NewCallID(), control: http.NewResponseController(w)}
+	x.run()
+	x.report()
+}
+
+// run takes a call from its headers to the end of its answer.
+func (x *exchange) run() {
+	x.w.Header().Set("X-Aurea-Call-Id", x.id)
+	asked, err := readHeaders(x.r.Header)
+	if err == nil {
+		x.body, err = x.readBody()
+	}
+	if err == nil {
+		x.job, err = x.h.jobs.open(x.r.Context(), asked.job)
+	}
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	ctx, cancel := context.WithCancelCause(x.r.Context())
+	defer cancel(nil)
+	if asked.timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, asked.timeout)
+		defer stop()
+	}
+	defer x.h.live.add(x.job, cancel)()
+	x.ctx = ctx
+	x.answer, x.err = x.h.cfg.Orchestrator.Do(ctx, aurea.Call{
+		ID: x.id, Job: x.job, API: x.e.api, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: *x.h.cfg.MaxWait, Sink: x, OnSend: x.sending,
+	})
+	x.finish()
+}

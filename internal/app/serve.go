@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/andres20980/aurea-orchestrator/gateway"
+	"github.com/andres20980/aurea-orchestrator/store"
+)
+
+// What one client can take of the server. A streamed answer is a connection.
+const (
+	maxConnections = 20_000
+	maxHeader      = 64 << 10
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	readyTimeout   = 800 * time.Millisecond
+)
+
+// Server is the gateway on an address.
+type Server struct {
+	app      *App
+	gateway  *gateway.Handler
+	server   *http.Server
+	listener net.Listener
+	done     chan error
+}
+
+// Serve listens and answers until [Server.Drain].
+func (a *App) Serve(ctx context.Context) (*Server, error) {
+	if err := loopback(a.Config.Listen); err != nil {
+		return nil, &ConfigError{err}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.Config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w; choose another address with --listen", err)
+	}
+	maxWait := a.Config.Limits.MaxWait
+	s := &Server{app: a, listener: l, done: make(chan error, 1)}
+	s.gateway = gateway.New(gateway.Config{
+		Orchestrator: a.Orchestrator, MaxBody: a.Config.Limits.MaxBody, MaxWait: &maxWait, Logger: a.Log, Models: a.models,
+		Ended: func(c gateway.Call) { a.metrics.Request(c.Endpoint, c.Status, c.Refused) },
+	})
+	a.metrics.Watch(a.Orchestrator.Status)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", a.metrics.Handler())
+	mux.Handle("/", s.gateway)
+	s.server = &http.Server{
+		Handler: exactPaths(mux, s.gateway), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug), // clients that break off
+	}
+	go func() { s.done <- s.server.Serve(netutil.LimitListener(l, maxConnections)) }()
+	return s, nil
+}
+
+// exactPaths keeps calls from the mux, which would redirect a path that is not clean: a client would repeat its POST as a GET.
+func exactPaths(mux, calls http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/v1/") {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		calls.ServeHTTP(w, r)
+	})
+}
+
+// loopback refuses an address that strangers reach: without keys for callers, whoever reaches the gateway spends.
+func loopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("listen: %q is not HOST:PORT: %w", address, err)
+	}
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("listen: %s is not a loopback address, and whoever reaches it could spend; use 127.0.0.1, and a proxy with access control in front if others are to call", address)
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// ready answers whether the ledger can be used.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	_, err := s.app.Store.Owners(ctx, store.OwnerLive)
+	if err = errors.Join(s.app.Tracker.Ready(), err); err != nil {
+		s.app.Log.Warn("not ready", "error", err)
+		http.Error(w, "the ledger cannot be used", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
+}
+
+// Done is sent why the server stopped listening, if nobody asked it to.
+func (s *Server) Done() <-chan error { return s.done }
+
+// Drain stops listening and waits for the calls under way. When ctx ends they are cut off.
+func (s *Server) Drain(ctx context.Context) error {
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = s.server.Close()
+	}
+	s.gateway.Close()
+	return err
+}
+
+// models are the names that the configuration gives to models, globs left out.
+func (a *App) models() []string {
+	var names []string
+	for _, m := range a.Config.Models {
+		if !strings.ContainsAny(m.Key, "*?") {
+			names = append(names, m.Key)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

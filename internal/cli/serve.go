@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/andres20980/aurea-orchestrator/config"
+	"github.com/andres20980/aurea-orchestrator/internal/app"
+)
+
+// drainFor is how long calls under way are waited for after the first signal; a long answer takes minutes.
+const drainFor = 10 * time.Minute
+
+func (p *program) serveCommand() *cobra.Command {
+	var listen string
+	var simulate bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a gateway: programs in any language get a hard budget by a change of their base URL",
+		Long: `Run a gateway that speaks the formats of OpenAI and Anthropic. Point the base URL of a program at it; its calls are held against a budget, paced,
+retried and booked like all others. Bodies and answers go through unchanged, streams event by event.
+
+Headers of a request: X-Aurea-Job names a job, X-Aurea-Max-Cost gives it a limit when it is made, X-Aurea-Parent-Job a job above it. Calls without a
+job share budget.max_job_cost a day. The answer says what it cost in x-aurea-cost-usd; a stream ends with a comment that does.
+
+  POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages     and the same below /openai and /anthropic
+  GET  /v1/models   /healthz   /readyz   /metrics
+
+SIGTERM or Ctrl-C stops listening and waits for the calls under way; a second one cuts them off.`,
+		Example: `  aurea serve
+  aurea serve --simulate --listen 127.0.0.1:9000
+  OPENAI_BASE_URL=http://127.0.0.1:8080/v1 python my_agent.py
+  curl http://127.0.0.1:8080/v1/chat/completions -H 'X-Aurea-Job: trip' -H 'X-Aurea-Max-Cost: 0.50' -d @request.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var o config.Options
+			if cmd.Flags().Changed("listen") {
+				o.Flags.Listen = &listen
+			}
+			return p.serve(cmd.Context(), o, simulate)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on")
+	cmd.Flags().BoolVar(&simulate, "simulate", false, "answer with a simulated provider: no key, no network, no cost")
+	return cmd
+}
+
+func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (err error) {
+	cfg, err := p.load(o)
+	if err != nil {
+		return err
+	}
+	log, red := app.Logger(cfg, p.stderr)
+	p.redact = red.Redact
+	sig := watchSignals(ctx)
+	defer sig.close()
+	a, err := app.Open(sig.ctx, cfg, log, red, app.Options{Simulate: simulate})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		err = errors.Join(err, a.Close(closing))
+	}()
+	s, err := a.Serve(sig.ctx)
+	if err != nil {
+		return err
+	}
+	p.listening(s.Addr(), simulate)
+	select {
+	case err := <-s.Done():
+		return err
+	case <-sig.stopping():
+	}
+	fmt.Fprintln(p.stderr, "draining: calls under way are waited for; a second signal cuts them off")
+	draining, cancel := context.WithTimeout(sig.hard, drainFor)
+	defer cancel()
+	if err := s.Drain(draining); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (p *program) listening(address string, simulate bool) {
+	if p.flags.json {
+		p.event(map[string]any{"event": "listening", "address": address})
+		return
+	}
+	suffix := ""
+	if simulate {
+		suffix = " (rehearsal: simulated provider, no money is spent)"
+	}
+	fmt.Fprintf(p.stderr, "listening on http://%s%s\n", address, suffix)
+}
