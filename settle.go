@@ -263,7 +263,7 @@ func (w *walk) record(ctx context.Context, t *target, resp *Response, verdict re
 		})
 	}
 	level := slog.LevelInfo
-	if w.call.Item != nil {
+	if w.call.Item != nil || w.call.Logged {
 		level = slog.LevelDebug
 	}
 	if !w.o.log.Enabled(ctx, level) {

@@ -37,6 +37,8 @@ type Call struct {
 	Waiting context.Context
 	// Sink, if not nil, takes the answer to a request that asks for a stream, as it comes. Default: it is collected, and is the Body of the Answer.
 	Sink Sink
+	// Logged says that the caller writes a line of its own about the call, so that its attempts are logged at debug level.
+	Logged bool
 	// OnSend, if not nil, is called when an attempt stops waiting and goes to the provider.
 	OnSend func(Sending)
 	// Item is set for a batch item: its attempts are separate calls of Do, and each is recorded together with its cost.

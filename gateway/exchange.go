@@ -42,14 +42,11 @@ func (x *exchange) sending(s aurea.Sending) { x.sent = s }
 // readBody reads the request's body whole before anything is sent: it has to be looked at, and net/http breaks off an answer that begins before its request has ended.
 func (x *exchange) readBody() ([]byte, error) {
 	most := x.h.cfg.MaxBody
-	tooLarge := &aurea.Error{
-		Code: aurea.CodeBodyTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", most), Hint: "make it smaller, or raise limits.max_body",
-	}
 	if encoding := x.r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, invalid("send the body as it is", "a body in %s cannot be read", clip(encoding))
 	}
 	if x.r.ContentLength > most {
-		return nil, tooLarge
+		return nil, tooLarge(most)
 	}
 	body := make([]byte, 0, min(max(x.r.ContentLength, 0), 1<<20)+512)
 	for {
@@ -61,7 +58,7 @@ func (x *exchange) readBody() ([]byte, error) {
 		body = body[:len(body)+n]
 		switch {
 		case int64(len(body)) > most:
-			return nil, tooLarge
+			return nil, tooLarge(most)
 		case errors.Is(err, io.EOF):
 			_ = x.control.SetReadDeadline(time.Time{})
 			return body, nil
@@ -70,6 +67,12 @@ func (x *exchange) readBody() ([]byte, error) {
 				Code: aurea.CodeInvalidRequest, Message: "the body did not come whole", Hint: "send it without pauses of more than " + x.h.cfg.SlowBody.String(), Err: err,
 			}
 		}
+	}
+}
+
+func tooLarge(most int64) error {
+	return &aurea.Error{
+		Code: aurea.CodeBodyTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", most), Hint: "make it smaller, or raise limits.max_body",
 	}
 }
 
@@ -124,13 +127,13 @@ func (x *exchange) whole() {
 	a := x.answer
 	x.headers(a.Header)
 	x.attempts(a.Attempts, a.Queued, a.InjectedCap)
-	h, s := x.w.Header(), x.job.Standing()
-	h.Set("X-Aurea-Cost-Usd", a.TotalCost.String())
-	h.Set("X-Aurea-Job-Spent-Usd", s.Spent.String())
+	s := x.job.Standing()
+	x.say("X-Aurea-Cost-Usd", a.TotalCost.String())
+	x.say("X-Aurea-Job-Spent-Usd", s.Spent.String())
 	if !s.Unlimited {
-		h.Set("X-Aurea-Job-Remaining-Usd", s.Remaining.String())
+		x.say("X-Aurea-Job-Remaining-Usd", s.Remaining.String())
 	}
-	h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	x.say("Content-Length", strconv.Itoa(len(a.Body)))
 	x.write(a.Status)
 	_, _ = x.deliver(a.Body, x.h.cfg.SlowBody+time.Duration(len(a.Body))*slowest)
 }
@@ -188,13 +191,15 @@ func (x *exchange) write(status int) {
 
 // attempts says how the call went.
 func (x *exchange) attempts(n int, queued time.Duration, injected int64) {
-	h := x.w.Header()
-	h.Set("X-Aurea-Attempts", strconv.Itoa(n))
-	h.Set("X-Aurea-Queue-Ms", strconv.FormatInt(queued.Milliseconds(), 10))
+	x.say("X-Aurea-Attempts", strconv.Itoa(n))
+	x.say("X-Aurea-Queue-Ms", strconv.FormatInt(queued.Milliseconds(), 10))
 	if injected > 0 {
-		h.Set("X-Aurea-Max-Tokens-Injected", strconv.FormatInt(injected, 10))
+		x.say("X-Aurea-Max-Tokens-Injected", strconv.FormatInt(injected, 10))
 	}
 }
+
+// say sets a header of the answer, whose name is in its canonical form.
+func (x *exchange) say(name, value string) { x.w.Header()[name] = []string{value} }
 
 // headers passes on the provider's headers, but for those that belong to its connection, to its own cookies and addresses, or to us.
 func (x *exchange) headers(from http.Header) {

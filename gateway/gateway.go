@@ -130,7 +130,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, e endpoint) {
 
 // run takes a call from its headers to the end of its answer.
 func (x *exchange) run() {
-	x.w.Header().Set("X-Aurea-Call-Id", x.id)
+	x.say("X-Aurea-Call-Id", x.id)
 	asked, err := readHeaders(x.r.Header)
 	if err == nil {
 		x.body, err = x.readBody()
@@ -153,6 +153,7 @@ func (x *exchange) run() {
 	x.ctx = ctx
 	x.answer, x.err = x.h.cfg.Orchestrator.Do(ctx, aurea.Call{
 		ID: x.id, Job: x.job, API: x.e.api, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: *x.h.cfg.MaxWait, Sink: x, OnSend: x.sending,
+		Logged: true,
 	})
 	x.finish()
 }

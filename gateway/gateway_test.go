@@ -82,7 +82,7 @@ func TestStreamComesThrough(t *testing.T) {
 	if resp.StatusCode != 200 || !strings.Contains(body, "data: [DONE]") || strings.Contains(body, `"usage":{`) {
 		t.Fatalf("%s: %s", resp.Status, body)
 	}
-	if !strings.Contains(body, `: aurea {"call_id":"`+resp.Header.Get("X-Aurea-Call-Id")+`","cost_usd":"0.002","job_spent_usd":"0.002","job_remaining_usd":"9.998","queue_ms":0,"attempts":1}`) {
+	if !strings.Contains(body, `: aurea {"call_id":"`+resp.Header.Get("X-Aurea-Call-Id")+`","cost_usd":"0.002","job_spent_usd":"0.002","job_remaining_usd":"9.998","queue_ms":`) {
 		t.Errorf("%s", body)
 	}
 }

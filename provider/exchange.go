@@ -32,7 +32,7 @@ func (p *HTTP) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
 	if err != nil {
 		return &aurea.Response{Failure: retry.Failure{Err: err}}
 	}
-	resp, err := p.client.Do(httpReq)
+	resp, err := p.send(httpReq)
 	if err != nil {
 		if refused := sent.refused.Load(); refused != nil {
 			return &aurea.Response{Failure: retry.Failure{Err: p.clean(ctx, *refused), Sent: sent.Load()}}
@@ -94,20 +94,18 @@ func (p *HTTP) request(ctx context.Context, req *aurea.Request) (*http.Request, 
 		}
 		s.Store(true)
 	}})
-	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, p.cfg.BaseURL+path, bytes.NewReader(req.Body))
+	httpReq, err := p.post(ctx, path, req.Body)
 	if err != nil {
 		return nil, nil, p.clean(ctx, err)
 	}
-	// With GetBody, net/http repeats a POST that carries an Idempotency-Key behind our back.
-	httpReq.GetBody = nil
 	for name, values := range req.Header {
-		if passes(name) {
-			httpReq.Header[http.CanonicalHeaderKey(name)] = values
+		if name = http.CanonicalHeaderKey(name); passes(name) {
+			httpReq.Header[name] = values
 		}
 	}
-	httpReq.Header.Set("Content-Type", "application/json")
-	if httpReq.Header.Get("User-Agent") == "" {
-		httpReq.Header.Set("User-Agent", "aurea")
+	httpReq.Header["Content-Type"] = contentType
+	if httpReq.Header["User-Agent"] == nil {
+		httpReq.Header["User-Agent"] = userAgent
 	}
 	p.dialect.Header(httpReq.Header, p.cfg.Keys[req.Key], req)
 	for name, value := range p.cfg.Headers {
@@ -116,12 +114,35 @@ func (p *HTTP) request(ctx context.Context, req *aurea.Request) (*http.Request, 
 	return httpReq, s, nil
 }
 
+var contentType, userAgent = []string{"application/json"}, []string{"aurea"}
+
+// post is a request with a body. It has no GetBody, with which net/http repeats a POST that carries an Idempotency-Key behind our back.
+func (p *HTTP) post(ctx context.Context, path string, body []byte) (*http.Request, error) {
+	if p.base == nil || p.base.Host == "" || p.base.RawQuery != "" || p.base.Fragment != "" || p.base.RawPath != "" {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.cfg.BaseURL+path, bytes.NewReader(body))
+		if err == nil {
+			r.GetBody = nil
+		}
+		return r, err
+	}
+	to := *p.base
+	to.Path += path
+	r := &http.Request{
+		Method: http.MethodPost, URL: &to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 16),
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	if len(body) == 0 {
+		r.Body = http.NoBody
+	}
+	return r.WithContext(ctx), nil
+}
+
 // passes reports whether a caller's header goes through: credentials and what belongs to one connection do not.
-func passes(name string) bool {
-	switch strings.ToLower(name) {
-	case "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "host", "content-length", "connection", "transfer-encoding",
-		"te", "trailer", "upgrade", "keep-alive", "proxy-authorization", "proxy-connection", "accept-encoding", "content-encoding", "expect":
+func passes(canonical string) bool {
+	switch canonical {
+	case "Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Cookie", "Host", "Content-Length", "Connection", "Transfer-Encoding",
+		"Te", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding", "Content-Encoding", "Expect":
 		return false
 	}
-	return !strings.HasPrefix(strings.ToLower(name), "x-aurea-")
+	return !strings.HasPrefix(canonical, "X-Aurea-")
 }

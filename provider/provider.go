@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -50,7 +51,8 @@ type HTTP struct {
 	cfg     Config
 	dialect Dialect
 	ids     []string
-	client  *http.Client
+	send    func(*http.Request) (*http.Response, error)
+	base    *url.URL // nil: BaseURL is no URL, which a request says
 }
 
 // New returns the provider.
@@ -59,12 +61,18 @@ func New(cfg Config, dialect Dialect) *HTTP {
 	if len(cfg.Keys) == 0 {
 		cfg.Keys = []string{""}
 	}
-	p := &HTTP{cfg: cfg, dialect: dialect, client: cfg.Client}
+	p := &HTTP{cfg: cfg, dialect: dialect}
 	for _, key := range cfg.Keys {
 		p.ids = append(p.ids, keyID(key))
 	}
-	if p.client == nil {
-		p.client = NewClient()
+	p.base, _ = url.Parse(cfg.BaseURL)
+	switch {
+	case cfg.Client != nil:
+		p.send = cfg.Client.Do
+	case p.base == nil || p.base.User != nil: // whose credentials a client turns into a header
+		p.send = NewClient().Do
+	default:
+		p.send = NewClient().Transport.RoundTrip // what a client adds is cookies, redirects and copies of headers
 	}
 	return p
 }
