@@ -16,6 +16,11 @@ const (
 	BoundBytes   = "bytes"   // the length of the body
 	BoundContext = "context" // the model's context window, because the body does not tell the input's length
 	BoundCount   = "count"   // the caller's own count of tokens
+
+	// The second look's; see docs/bound.md.
+	BoundPrefix    = "prefix"    // what the provider counted for the turn before, and the bytes that are new
+	BoundProvider  = "provider"  // the provider's own count of the request
+	BoundTokenizer = "tokenizer" // a tokenizer's count of the long texts, and the bytes of the rest
 )
 
 // What a provider adds to the text of a request, in tokens, at most. OpenAI wraps a message in 3 or 4 tokens
@@ -51,15 +56,14 @@ func InputBound(p pricing.Price, r Request) (in Input, ok bool, why string) {
 }
 
 func inputBound(p *pricing.Price, r *Request) (in Input, ok bool, why string) {
-	image := p.ImageTokens
-	if image == 0 {
-		image = perImage
+	if r.InputTokens > 0 {
+		return Input{Text: r.InputTokens}, true, ""
 	}
 	in.Text = r.BodyBytes - r.MediaBytes + perRequest + perMessage*r.Messages + perTool*r.Tools + perBuiltin*r.BuiltinTools
 	if r.API == Messages && (r.Tools > 0 || r.Structured) {
 		in.Text += perInstructed
 	}
-	in.Images = image * r.Images
+	in.Images = imageTokens(p) * r.Images
 	if r.AudioBytes > 0 {
 		in.Audio = r.AudioBytes/bytesPerSound + perMessage*r.Messages
 	}
@@ -68,6 +72,27 @@ func inputBound(p *pricing.Price, r *Request) (in Input, ok bool, why string) {
 	}
 	return in, true, ""
 }
+
+func imageTokens(p *pricing.Price) int64 {
+	if p.ImageTokens > 0 {
+		return p.ImageTokens
+	}
+	return perImage
+}
+
+// window is the most that a model reads at a time. A price for inputs beyond the window that the table knows shows that there is a larger one, such as the million
+// tokens that some of Anthropic's models have for those who ask for it (https://docs.claude.com/en/docs/build-with-claude/context-windows).
+func window(p *pricing.Price) int64 {
+	w := p.ContextWindow
+	for _, b := range p.Bands {
+		if w > 0 && b.Over >= w {
+			w = max(largeWindow, b.Over+1)
+		}
+	}
+	return w
+}
+
+const largeWindow = 1_000_000
 
 // Bound returns the most that a request can cost as it is sent, with outputCap tokens of output per choice, and what the bound rests
 // on. It takes the dearest price that can apply: cache writes where the request asks for them or the model makes them
@@ -93,7 +118,7 @@ func bound(p *pricing.Price, r *Request, outputCap int64) (most money.USD, kind 
 		if p.ContextWindow <= 0 {
 			return 0, "", fmt.Errorf("%w: %s, and the context window of %s is not known", ErrNoBound, why, p.Name)
 		}
-		in.Text = max(in.Text, p.ContextWindow)
+		in.Text = max(in.Text, window(p))
 		in.Text = product(in.Text, max(r.Rounds, 1))
 	}
 	out := output(r, outputCap)
@@ -219,8 +244,8 @@ func inBand(p *pricing.Price, r *Request, rates pricing.Rates, in Input, out int
 	}
 	image, _ := rates.Get(pricing.ImageIn)
 	audio, _ := rates.Get(pricing.AudioIn)
-	if len(r.Unbounded) > 0 {
-		text = max(text, image, audio) // what is not in the body may be anything
+	if len(r.Unbounded) > 0 || r.InputTokens > 0 && (r.Images > 0 || r.AudioBytes > 0) {
+		text = max(text, image, audio) // what is not in the body may be anything, and what is counted together too
 	}
 	for _, part := range []struct {
 		rate   money.USD

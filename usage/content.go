@@ -34,7 +34,9 @@ type part struct {
 	images    int64 // data URLs
 	imageData int64 // their bytes
 	audio     int64 // bytes of sound
-	remote    string
+	format    string
+	remote    string // why it is not in the request
+	document  string // why its length is not known, though it is
 	source    source
 }
 
@@ -44,9 +46,18 @@ type source struct {
 	data int64
 }
 
+// deepest is how deep contents are looked into. No API nests them deeper than five.
+const deepest = 32
+
 // part reads one object. Its type may come after its content, so the judgement waits for the end. Media count as media only where the API
 // reads them as such; the same letters in a text, or in a tool's input, are text.
 func (r *requestReader) part() error {
+	if r.depth == deepest {
+		r.unbounded("contents that are nested too deep to look into")
+		return r.skip()
+	}
+	r.depth++
+	defer func() { r.depth-- }()
 	var p part
 	if err := r.object(func(name string) error { return r.partField(name, &p) }); err != nil {
 		return err
@@ -60,20 +71,27 @@ func (r *requestReader) part() error {
 	case p.kind == "image_url" || p.kind == "input_image" || p.kind == "image" || p.kind == "computer_screenshot":
 		r.req.Images++
 	}
-	if p.audio > 0 && p.kind == "input_audio" {
+	switch {
+	case p.audio == 0 || p.kind != "input_audio":
+	case steady(p.format):
 		r.req.MediaBytes += p.audio
 		r.req.AudioBytes += p.audio
+	default:
+		r.document("sound as " + clip(p.format) + " has a length that is not known")
 	}
 	switch {
 	case p.source.kind == "base64" && p.kind == "image":
 		r.req.MediaBytes += p.source.data
 	case p.source.kind == "base64":
-		r.unbounded("a " + clip(p.kind) + " in base64 has a number of pages that is not known")
+		r.document("a " + clip(p.kind) + " in base64 has a number of pages that is not known")
 	case p.source.kind != "" && p.source.kind != "text" && p.source.kind != "content":
 		r.unbounded("a " + clip(p.kind) + " by " + clip(p.source.kind))
 	}
 	if p.remote != "" {
 		r.unbounded(p.remote)
+	}
+	if p.document != "" {
+		r.document(p.document)
 	}
 	if p.kind == "item_reference" || p.kind == "container_upload" {
 		r.unbounded(p.kind + " refers to text that is not in the request")
@@ -104,6 +122,9 @@ func (r *requestReader) partField(name string, p *part) error {
 		return r.imageURL(p)
 	case "input_audio":
 		return r.object(func(inner string) error {
+			if inner == "format" && r.dec.PeekKind() == '"' {
+				return r.text(inner, &p.format)
+			}
 			n, err := r.length()
 			if inner == "data" {
 				p.audio = n
@@ -112,14 +133,59 @@ func (r *requestReader) partField(name string, p *part) error {
 		})
 	case "source":
 		return r.source(p)
-	case "file", "file_id", "file_url", "file_data", "video_url", "document_url", "audio_url", "audio":
+	case "file":
+		return r.file(p)
+	case "file_id", "file_url", "file_data", "video_url", "document_url", "audio_url", "audio":
 		there, err := r.present()
-		if there {
-			p.remote = strings.TrimSuffix(name, "_id") + " holds more than the request shows"
+		switch {
+		case there && name == "file_data":
+			p.document = "file_data" + holdsMore
+		case there:
+			p.remote = strings.TrimSuffix(name, "_id") + holdsMore
 		}
 		return err
 	}
 	return r.skip()
+}
+
+const holdsMore = " holds more than the request shows"
+
+// file reads a file of a chat completion: its data, or the name of one that was uploaded before.
+func (r *requestReader) file(p *part) error {
+	if r.dec.PeekKind() != '{' {
+		there, err := r.present()
+		if there {
+			p.remote = "file" + holdsMore
+		}
+		return err
+	}
+	inside := false
+	err := r.object(func(name string) error {
+		there, err := r.present()
+		switch {
+		case there && name == "file_data":
+			inside = true
+		case there && name != "filename":
+			p.remote = "file" + holdsMore
+		}
+		return err
+	})
+	if inside {
+		p.document = "file" + holdsMore
+	} else {
+		p.remote = "file" + holdsMore
+	}
+	return err
+}
+
+// steady reports whether sound of a format has no fewer bytes the less there is to hear: [bytesPerSound] holds for it. Formats that shrink with silence can hold
+// hours in a few bytes.
+func steady(format string) bool {
+	switch strings.ToLower(format) {
+	case "", "wav", "x-wav", "wave", "vnd.wave", "mp3", "mpeg", "pcm", "pcm16", "l16", "g711_ulaw", "g711_alaw", "aiff", "x-aiff":
+		return true
+	}
+	return false
 }
 
 // imageURL reads a picture: in a data URL, or somewhere else.

@@ -24,7 +24,7 @@ func (r *requestReader) field(name string) error {
 	case "cache_control":
 		return r.cacheControl()
 	case "models":
-		return r.fallbacks()
+		return r.fallbacks(name)
 	}
 	if done, err := r.capField(name); done {
 		return err
@@ -117,6 +117,8 @@ func (r *requestReader) asked(name string) (done bool, err error) {
 
 func (r *requestReader) chatField(name string) error {
 	switch name {
+	case "stream_options":
+		return r.object(func(string) error { return r.skip() })
 	case "prediction":
 		start := r.dec.InputOffset()
 		err := r.skip()
@@ -223,8 +225,10 @@ func (r *requestReader) messagesField(name string) error {
 			r.server("mcp_servers", -1)
 		}
 		return err
-	case "context_management":
+	case "context_management", "compaction":
 		return r.compaction()
+	case "fallbacks":
+		return r.fallbacks(name)
 	case "output_config", "output_format":
 		return r.structured()
 	}
@@ -251,11 +255,12 @@ func (r *requestReader) compaction() error {
 }
 
 // fallbacks refuses a list of models for the provider to choose from: each has its own price, and its own place in allow and deny lists.
-func (r *requestReader) fallbacks() error {
-	some := false
+// Anthropic's may be the word "default" (https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback#server-side-fallback).
+func (r *requestReader) fallbacks(field string) error {
+	some := r.dec.PeekKind() == '"'
 	err := r.list(func() error { some = true; return r.skip() })
 	if err == nil && some {
-		err = errors.New("models: a list of fallback models has no price; name one model, and give it a route in the configuration")
+		err = errors.New(field + ": a list of fallback models has no price; name one model, and give it a route in the configuration")
 	}
 	return err
 }

@@ -79,6 +79,12 @@ func (r *requestReader) content() error {
 }
 
 func (r *requestReader) geminiPart() error {
+	if r.depth == deepest {
+		r.unbounded("parts that are nested too deep to look into")
+		return r.skip()
+	}
+	r.depth++
+	defer func() { r.depth-- }()
 	return r.object(func(name string) error {
 		switch camel(name) {
 		case "inlineData":
@@ -118,17 +124,18 @@ func (r *requestReader) inlineData() error {
 		}
 		return r.skip()
 	})
-	family, _, _ := strings.Cut(strings.ToLower(kind), "/")
+	family, format, _ := strings.Cut(strings.ToLower(kind), "/")
+	format, _, _ = strings.Cut(format, ";")
 	switch {
 	case err != nil || !there:
 	case family == "image":
 		r.req.Images++
 		r.req.MediaBytes += size
-	case family == "audio":
+	case family == "audio" && steady(format):
 		r.req.MediaBytes += size
 		r.req.AudioBytes += size
 	case family != "text":
-		r.unbounded("a file of type " + clip(kind) + " in base64 has a length that is not known")
+		r.document("a file of type " + clip(kind) + " in base64 has a length that is not known")
 	}
 	return err
 }

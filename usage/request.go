@@ -45,6 +45,8 @@ type Request struct {
 	WebSearches, FileSearches int64
 	// Unpriced names something that is billed in a way that no table prices; such a request has no bound.
 	Unpriced string
+	// InputTokens, if not 0, is the most that the whole input can be by something better than its bytes: see [Outline].
+	InputTokens int64
 }
 
 // serverRounds is how many uses of server tools are assumed where the request does not limit them. Anthropic pauses a turn after
@@ -52,14 +54,15 @@ type Request struct {
 const serverRounds = 10
 
 // ReadRequest reads a body in one pass and leaves it unchanged. It is strict where a mistake costs money: a name that is there
-// twice in one object, invalid UTF-8, nesting deeper than 10,000, and counts that are no whole numbers are errors. Names
+// twice in an object that it looks into, invalid UTF-8, nesting deeper than 10,000, and counts that are no whole numbers are errors. What does not bear on the
+// price, such as the schema of a tool, has to be JSON and no more. Names
 // count exactly as written; Max_Tokens is not max_tokens. The error names the field and never quotes a value longer than 40 bytes.
 func ReadRequest(api API, body []byte) (Request, error) {
 	if !api.Known() {
 		return Request{}, fmt.Errorf("%q is not an API", string(api))
 	}
 	r := &requestReader{
-		dec: jsontext.NewDecoder(bytes.NewBuffer(body)),
+		dec: loose(body), names: distinct{owner: -1},
 		req: Request{API: api, BodyBytes: int64(len(body)), Choices: 1, Rounds: 1},
 	}
 	if kind := r.dec.PeekKind(); kind != '{' && (kind != 0 || len(bytes.TrimSpace(body)) == 0) {
@@ -78,20 +81,18 @@ func ReadRequest(api API, body []byte) (Request, error) {
 // readable turns a syntax error into a sentence that shows nothing of the body but a name.
 func readable(err error) error {
 	var syntax *jsontext.SyntacticError
-	switch {
-	case !errors.As(err, &syntax):
+	if !errors.As(err, &syntax) {
 		return err
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fmt.Errorf("the body has the name %q twice in one object", clip(syntax.JSONPointer.LastToken()))
-	default:
-		return fmt.Errorf("the body is not valid JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
 	}
+	return fmt.Errorf("the body is not valid JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
 }
 
 // requestReader walks a body. Its methods read exactly one value each.
 type requestReader struct {
-	dec *jsontext.Decoder
-	req Request
+	dec   *jsontext.Decoder
+	names distinct
+	depth int // of contents within contents
+	req   Request
 
 	caps           []int64
 	n, bestOf      int64
@@ -99,11 +100,24 @@ type requestReader struct {
 	serverTools    bool
 	compacts       bool
 	uses, maxCalls int64 // of server tools: granted one by one, and in all; -1 is no limit
+	elsewhere      bool  // some of the input is not in the body
+	documents      int64 // in the body, of unknown length
 }
 
-func (r *requestReader) skip() error { return r.dec.SkipValue() }
+func (r *requestReader) skip() error { return skip(r.dec) }
 
-func (r *requestReader) object(f func(name string) error) error { return eachName(r.dec, f) }
+// object reads an object, in which no name may be there twice.
+func (r *requestReader) object(f func(name string) error) error {
+	from := len(r.names.open)
+	err := eachName(r.dec, func(name string) error {
+		if !r.names.add(from, name) {
+			return fmt.Errorf("the body has the name %q twice in one object", clip(name))
+		}
+		return f(name)
+	})
+	r.names.end(from)
+	return err
+}
 
 func (r *requestReader) list(f func() error) error { return eachElement(r.dec, f) }
 
@@ -165,6 +179,17 @@ func (r *requestReader) present() (bool, error) {
 const mostReasons = 16
 
 func (r *requestReader) unbounded(why string) {
+	r.elsewhere = true
+	r.because(why)
+}
+
+// document is what is in the body, but in a form that does not tell how many tokens it is: the same bytes are the same tokens, however.
+func (r *requestReader) document(why string) {
+	r.documents++
+	r.because(why)
+}
+
+func (r *requestReader) because(why string) {
 	if len(r.req.Unbounded) >= mostReasons && why != compacted || slices.Contains(r.req.Unbounded, why) {
 		return
 	}
