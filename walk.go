@@ -59,7 +59,7 @@ type Attempt struct {
 	Provider, Model string // Model is the provider's name for it
 	Number          int    // from 1
 	Status          int    // 0: no complete answer came
-	Reason          string // why it failed, as the retry table says it; empty if it did not
+	Reason          string // why it failed, as the retry table says it, or "ok"
 	Retried         bool   // another attempt follows
 	// Cost is booked, Unconfirmed may have been spent too.
 	Cost, Unconfirmed money.USD
