@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"breaker":                 {},
 	"retry":                   {},
 	"redact":                  {},
+	"tokens":                  {},
 	"internal/wire":           {},
 	"policy":                  {},
 	"config":                  {"money"},
@@ -41,7 +42,7 @@ var arrows = map[string][]string{
 	"observe":                 {"", "breaker"},
 	"internal/progress":       {"money"},
 	"setup": {
-		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "usage",
+		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "tokens", "usage",
 	},
 	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
 	"internal/app": {"", "budget", "config", "gateway", "logging", "observe", "redact", "setup", "simulate", "store", "store/sqlite"},
@@ -74,7 +75,7 @@ func TestArrows(t *testing.T) {
 func TestRootLinksNoDriver(t *testing.T) {
 	t.Parallel()
 	for _, dep := range list(t, "{{.ImportPath}}", "-deps", ".") {
-		for _, driver := range []string{"modernc.org/sqlite", "database/sql", "github.com/jackc/pgx", "github.com/spf13/cobra", "charm.land/"} {
+		for _, driver := range []string{"modernc.org/sqlite", "database/sql", "github.com/jackc/pgx", "github.com/spf13/cobra", "charm.land/", "github.com/tiktoken-go/"} {
 			if strings.HasPrefix(dep, driver) {
 				t.Errorf("the root package links %s", dep)
 			}
