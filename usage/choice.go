@@ -42,7 +42,7 @@ func (ev *event) readChoice() error {
 				case "content", "refusal", "tool_calls", "function_call", "audio":
 					return ev.nonEmpty(&visible)
 				case "role":
-					return ev.dec.SkipValue()
+					return skip(ev.dec)
 				}
 				v, err := ev.dec.ReadValue()
 				ev.more = ev.more || len(v) > 2 && v.Kind() != 'n' // thought, under the names that providers give it
@@ -51,18 +51,24 @@ func (ev *event) readChoice() error {
 		case "error":
 			return ev.readProblem()
 		}
-		return ev.dec.SkipValue()
+		return skip(ev.dec)
 	})
 	if visible {
 		ev.pieces++
 	}
-	ev.choices = append(ev.choices, c)
+	ev.addChoice(c)
 	return err
+}
+
+func (ev *event) addChoice(c choice) {
+	if len(ev.choices) < maxChoices {
+		ev.choices = append(ev.choices, c)
+	}
 }
 
 func (c *choice) readIndex(dec *jsontext.Decoder) error {
 	if dec.PeekKind() != '0' {
-		return dec.SkipValue()
+		return skip(dec)
 	}
 	v, err := dec.ReadValue()
 	c.index, _ = strconv.ParseInt(string(v), 10, 64)
@@ -80,7 +86,7 @@ func (ev *event) nonEmpty(visible *bool) error {
 	case '[':
 		return eachElement(ev.dec, func() error {
 			if ev.dec.PeekKind() != '{' {
-				return ev.dec.SkipValue()
+				return skip(ev.dec)
 			}
 			return ev.nonEmpty(visible)
 		})
@@ -90,8 +96,8 @@ func (ev *event) nonEmpty(visible *bool) error {
 			case "text", "arguments", "name", "function", "custom", "input", "data", "transcript":
 				return ev.nonEmpty(visible)
 			}
-			return ev.dec.SkipValue()
+			return skip(ev.dec)
 		})
 	}
-	return ev.dec.SkipValue()
+	return skip(ev.dec)
 }

@@ -68,7 +68,7 @@ type counts struct {
 	text  [words]string
 	known uint32 // fields that are there
 	wrong uint32 // fields that are there and are no counts
-	why   error  // what is wrong with one of them
+	why   string // what stands in the place of one of them
 
 	iterations iterations
 }
@@ -109,7 +109,7 @@ type group struct {
 // read adds what the object that follows says. A group that comes twice is read as most receivers read it: the last one stands alone.
 func (c *counts) read(dec *jsontext.Decoder, g *group) error {
 	if dec.PeekKind() != '{' {
-		return dec.SkipValue()
+		return skip(dec)
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (c *counts) read(dec *jsontext.Decoder, g *group) error {
 			e, ok = g.escaped(name)
 		}
 		if !ok {
-			err = dec.SkipValue()
+			err = skip(dec)
 		} else {
 			err = c.readEntry(dec, e)
 		}
@@ -164,7 +164,7 @@ func (c *counts) readEntry(dec *jsontext.Decoder, e entry) error {
 	kind := dec.PeekKind()
 	switch {
 	case kind == 'n':
-		return dec.SkipValue()
+		return skip(dec)
 	case kind == '{' && e.group != nil:
 		c.forget(e.group.fields)
 		return c.read(dec, e.group)
@@ -173,22 +173,30 @@ func (c *counts) readEntry(dec *jsontext.Decoder, e entry) error {
 	case kind == '[' && e.kind == theIterations:
 		return c.iterations.read(dec)
 	case kind == '{' || kind == '[' || e.kind == aGroup || e.kind == aList || e.kind == theIterations:
-		return dec.SkipValue()
+		return skip(dec)
 	}
 	v, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
 	if e.kind == aWord {
-		if e.word < costWord || kind == '0' {
+		switch {
+		case len(v) > longestWord:
+			c.text[e.word] = "?" // no name of anything, and no price
+		case e.word < costWord || kind == '0':
 			c.text[e.word] = wordOf(v)
 		}
 		return nil
 	}
 	n, err := countOf(v)
-	c.set(e.field, n, err)
+	if err != nil && c.why == "" {
+		c.why = clip(string(v[:min(len(v), 50)]))
+	}
+	c.set(e.field, n, err == nil)
 	return nil
 }
+
+const longestWord = 128
 
 // wordOf returns the text of a JSON string, and any other value as it is written.
 func wordOf(v jsontext.Value) string {
@@ -200,14 +208,13 @@ func wordOf(v jsontext.Value) string {
 }
 
 // set stores a number, or what is wrong with it.
-func (c *counts) set(f field, n int64, err error) {
+func (c *counts) set(f field, n int64, ok bool) {
 	bit := uint32(1) << f
 	c.known |= bit
 	c.wrong &^= bit
 	c.n[f] = n
-	if err != nil {
+	if !ok {
 		c.wrong |= bit
-		c.why = err
 	}
 }
 
@@ -224,7 +231,7 @@ func (c *counts) readKinds(dec *jsontext.Decoder, e entry) error {
 		kind, n, bad := numbers, int64(0), error(nil)
 		err := eachName(dec, func(name string) error {
 			if name != "modality" && name != "tokenCount" {
-				return dec.SkipValue()
+				return skip(dec)
 			}
 			v, err := dec.ReadValue()
 			switch {
@@ -242,7 +249,7 @@ func (c *counts) readKinds(dec *jsontext.Decoder, e entry) error {
 			if n += c.get(kind); n > maxCount {
 				n, bad = maxCount, errCount
 			}
-			c.set(kind, n, bad)
+			c.set(kind, n, bad == nil)
 		}
 		return err
 	})
@@ -267,7 +274,7 @@ func (c *counts) check(used ...field) error {
 	}
 	for _, f := range used {
 		if c.wrong&(1<<f) != 0 {
-			return fmt.Errorf("%w: %s: %w", ErrInvalid, f, c.why)
+			return fmt.Errorf("%w: %s: %w, and there is %s", ErrInvalid, f, errCount, c.why)
 		}
 	}
 	return nil
@@ -287,12 +294,11 @@ var fieldNames = [numbers]string{
 func (c *counts) overwrite(next *counts) {
 	for f := range numbers {
 		if next.has(f) {
-			var err error
-			if next.wrong&(1<<f) != 0 {
-				err = next.why
-			}
-			c.set(f, next.n[f], err)
+			c.set(f, next.n[f], next.wrong&(1<<f) == 0)
 		}
+	}
+	if next.why != "" {
+		c.why = next.why
 	}
 	for w, text := range next.text {
 		if text != "" {

@@ -155,11 +155,12 @@ func (c *counts) anthropic() (u Usage, err error) {
 // prices of that model (https://docs.claude.com/en/docs/agents-and-tools/tool-use/advisor-tool).
 func (it *iterations) read(dec *jsontext.Decoder) error {
 	*it = iterations{there: true}
+	var one counts
 	return eachElement(dec, func() error {
 		if dec.PeekKind() != '{' {
-			return dec.SkipValue()
+			return skip(dec)
 		}
-		var one counts
+		one.known, one.wrong, one.text[typeWord] = 0, 0, ""
 		if err := one.read(dec, iterationNames); err != nil {
 			return err
 		}
@@ -175,6 +176,9 @@ func (it *iterations) read(dec *jsontext.Decoder) error {
 }
 
 func (it *iterations) add(one *counts) {
+	if it.err != nil {
+		return
+	}
 	more, err := one.anthropic()
 	if err != nil {
 		it.err = err

@@ -81,7 +81,7 @@ func (ev *event) part(name string) error {
 	switch name {
 	case "type", "object":
 		if kind != '"' {
-			return ev.dec.SkipValue()
+			return skip(ev.dec)
 		}
 		if name == "type" && ev.plain() {
 			return ev.readTop(name) // choices have no types; an error among them has
@@ -128,7 +128,7 @@ func (ev *event) part(name string) error {
 func (ev *event) readTop(name string) error {
 	if ev.top == nil {
 		if kind := ev.dec.PeekKind(); kind != '"' && kind != '0' {
-			return ev.dec.SkipValue()
+			return skip(ev.dec)
 		}
 		ev.top = new(problem)
 	}
@@ -149,7 +149,7 @@ func (ev *event) readProblem() error {
 		}
 		return err
 	}
-	return ev.dec.SkipValue() // null and nonsense
+	return skip(ev.dec) // null and nonsense
 }
 
 // field reads a field of an error. Gemini calls its type status.
@@ -167,13 +167,13 @@ func (p *problem) field(dec *jsontext.Decoder, name string) error {
 			if inner == "error_code" {
 				return readText(dec, &p.detail)
 			}
-			return dec.SkipValue()
+			return skip(dec)
 		})
 	default:
-		return dec.SkipValue()
+		return skip(dec)
 	}
 	if kind := dec.PeekKind(); kind != '"' && kind != '0' {
-		return dec.SkipValue()
+		return skip(dec)
 	}
 	tok, err := dec.ReadToken()
 	if err == nil {
@@ -191,7 +191,7 @@ func (ev *event) groqPart() error {
 		case "usage":
 			return ev.readGroq()
 		}
-		return ev.dec.SkipValue()
+		return skip(ev.dec)
 	})
 }
 
@@ -217,7 +217,7 @@ func (ev *event) readDelta() error {
 		return err
 	}
 	if ev.api != Messages {
-		return ev.dec.SkipValue()
+		return skip(ev.dec)
 	}
 	visible := false
 	err := eachName(ev.dec, func(name string) error {
@@ -232,7 +232,7 @@ func (ev *event) readDelta() error {
 			ev.truncated = ev.truncated || reason == "max_tokens"
 			return err
 		}
-		return ev.dec.SkipValue()
+		return skip(ev.dec)
 	})
 	if visible {
 		ev.pieces++
@@ -256,24 +256,14 @@ func (ev *event) blockPart(name string) error {
 		}
 		return err
 	}
-	return ev.dec.SkipValue()
+	return skip(ev.dec)
 }
 
 // readStreamedItem reads an item of a response.
 func (ev *event) readStreamedItem() error {
-	v, err := ev.dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	var kind string
-	if err := ev.tools.readItem(lenient(v)); err != nil {
-		return err
-	}
-	if err := readType(lenient(v), &kind); err != nil {
-		return err
-	}
+	kind, err := ev.tools.readItem(ev.dec)
 	ev.hidden = ev.hidden || kind != "message" && kind != "function_call" && kind != "custom_tool_call"
-	return nil
+	return err
 }
 
 // responsePart reads a field of the response that an event carries.
@@ -285,7 +275,7 @@ func (ev *event) responsePart(name string) error {
 		return eachName(ev.dec, func(inner string) error {
 			var reason string
 			if inner != "reason" {
-				return ev.dec.SkipValue()
+				return skip(ev.dec)
 			}
 			err := readText(ev.dec, &reason)
 			ev.truncated = ev.truncated || reason == "max_output_tokens"

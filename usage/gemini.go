@@ -56,18 +56,18 @@ func (ev *event) geminiPart(name string) error {
 		return eachName(ev.dec, func(inner string) error {
 			var reason string
 			if inner != "blockReason" {
-				return ev.dec.SkipValue()
+				return skip(ev.dec)
 			}
 			err := readText(ev.dec, &reason)
 			if reason != "" {
-				ev.choices = append(ev.choices, choice{index: noCandidate, finished: true})
+				ev.addChoice(choice{index: noCandidate, finished: true})
 			}
 			return err
 		})
 	case "embedding", "embeddings": // the whole answer
-		ev.choices = append(ev.choices, choice{index: noCandidate, finished: true})
+		ev.addChoice(choice{index: noCandidate, finished: true})
 	}
-	return ev.dec.SkipValue()
+	return skip(ev.dec)
 }
 
 // noCandidate stands for an answer that ends without one.
@@ -90,14 +90,14 @@ func (ev *event) candidate() error {
 				if inner == "parts" {
 					return eachElement(ev.dec, ev.contentPart)
 				}
-				return ev.dec.SkipValue()
+				return skip(ev.dec)
 			})
 		case "groundingMetadata":
 			return ev.tools.readGrounding(ev.dec)
 		}
-		return ev.dec.SkipValue()
+		return skip(ev.dec)
 	})
-	ev.choices = append(ev.choices, c)
+	ev.addChoice(c)
 	return err
 }
 
@@ -118,7 +118,7 @@ func (ev *event) contentPart() error {
 		case "codeExecutionResult":
 			ev.hidden = true
 		}
-		return ev.dec.SkipValue()
+		return skip(ev.dec)
 	})
 	switch {
 	case summary:
@@ -134,7 +134,7 @@ func (ev *event) contentPart() error {
 func (t *tools) readGrounding(dec *jsontext.Decoder) error {
 	return eachName(dec, func(name string) error {
 		if name != "webSearchQueries" && name != "imageSearchQueries" {
-			return dec.SkipValue()
+			return skip(dec)
 		}
 		return eachElement(dec, func() error {
 			var query string

@@ -1,8 +1,8 @@
 package usage
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -17,13 +17,16 @@ func IncludeUsage(api API, body []byte) (out []byte, changed bool, err error) {
 	if api != Chat && api != Completions {
 		return body, false, nil
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	dec := loose(body)
 	if dec.PeekKind() != '{' {
 		return nil, false, errors.New("the body is not a JSON object")
 	}
-	streamed := false
-	var options jsontext.Value
+	streamed, options := false, jsontext.Value(nil)
+	names := distinct{owner: -1}
 	err = eachName(dec, func(name string) error {
+		if (name == "stream" || name == "stream_options") && !names.add(0, name) {
+			return fmt.Errorf("the body has the name %q twice in one object", name)
+		}
 		kind := dec.PeekKind()
 		v, err := dec.ReadValue()
 		switch name {
@@ -60,14 +63,14 @@ func IncludeUsage(api API, body []byte) (out []byte, changed bool, err error) {
 
 // asksForUsage reports whether options have an include_usage that is not to be set: true, or nonsense.
 func asksForUsage(options []byte) (bool, error) {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(options))
+	dec := loose(options)
 	asked := false
 	err := eachName(dec, func(name string) error {
 		if name == "include_usage" {
 			kind := dec.PeekKind()
 			asked = kind != 'f' && kind != 'n'
 		}
-		return dec.SkipValue()
+		return skip(dec)
 	})
 	return asked, err
 }
@@ -85,10 +88,10 @@ func OnlyUsage(data []byte) bool {
 		case "choices":
 			return eachElement(dec, func() error {
 				more = true
-				return dec.SkipValue()
+				return skip(dec)
 			})
 		}
-		return dec.SkipValue()
+		return skip(dec)
 	})
 	return err == nil && counts && !more
 }

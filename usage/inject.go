@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -37,7 +36,7 @@ func injectGeminiCap(body []byte, outputCap int64) ([]byte, error) {
 	if outputCap < 0 || outputCap > maxCount {
 		return nil, fmt.Errorf("an output cap of %d tokens is out of range", outputCap)
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	dec := loose(body)
 	field, inner, config := "generationConfig", "maxOutputTokens", jsontext.Value("{}")
 	err := eachName(dec, func(name string) error {
 		v, err := dec.ReadValue()
@@ -49,12 +48,12 @@ func injectGeminiCap(body []byte, outputCap int64) ([]byte, error) {
 	if err != nil {
 		return nil, readable(err)
 	}
-	names := jsontext.NewDecoder(bytes.NewBuffer(config))
+	names := loose(config)
 	err = eachName(names, func(name string) error {
 		if camel(name) == "maxOutputTokens" {
 			inner = name
 		}
-		return names.SkipValue()
+		return skip(names)
 	})
 	if err != nil {
 		return nil, readable(err)
@@ -69,7 +68,7 @@ func injectGeminiCap(body []byte, outputCap int64) ([]byte, error) {
 // whatever spelling of its letters, is replaced where it stands, so that no reader can find another value; else it is added at the end.
 // A field that is there more than once is an error.
 func SetField(body []byte, field string, value []byte) ([]byte, error) {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	dec := loose(body)
 	if dec.PeekKind() != '{' {
 		return nil, errors.New("the body is not a JSON object")
 	}
@@ -77,7 +76,10 @@ func SetField(body []byte, field string, value []byte) ([]byte, error) {
 	err := eachName(dec, func(name string) error {
 		names++
 		if name != field {
-			return dec.SkipValue()
+			return skip(dec)
+		}
+		if from >= 0 {
+			return fmt.Errorf("the body has the name %q twice in one object", field)
 		}
 		v, err := dec.ReadValue()
 		to = dec.InputOffset()

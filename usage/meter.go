@@ -50,7 +50,7 @@ func (m *Meter) Asked(body []byte) {
 		if name == "echo" {
 			m.echo = dec.PeekKind() == 't'
 		}
-		return dec.SkipValue()
+		return skip(dec)
 	})
 }
 
@@ -141,7 +141,7 @@ func (m *Meter) Seen() Seen {
 		with := m.all
 		for _, c := range []*counts{&with.usage, &with.groq} {
 			if !c.has(outTokens) {
-				c.set(outTokens, 0, nil)
+				c.set(outTokens, 0, true)
 			}
 		}
 		u, err = with.result(m.api)

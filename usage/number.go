@@ -15,36 +15,51 @@ var errCount = errors.New("want a whole number from 0 to 1e12")
 
 // count reads a whole number from the text of a JSON number. 5, 5.0 and 1e5 are whole; 0.5 is not.
 func count(text string) (int64, error) {
+	n, ok := wholeNumber(text)
+	if !ok {
+		return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+	}
+	return n, nil
+}
+
+func wholeNumber(text string) (n int64, ok bool) {
 	mantissa, exp, hasExp := strings.Cut(text, "e")
 	if !hasExp {
 		mantissa, exp, _ = strings.Cut(text, "E")
 	}
 	if strings.HasPrefix(mantissa, "-") && strings.Trim(mantissa, "-0.") != "" {
-		return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+		return 0, false
 	}
 	whole, fraction, _ := strings.Cut(strings.TrimPrefix(mantissa, "-"), ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
+	fraction = strings.TrimRight(fraction, "0")
+	digits := strings.TrimLeft(whole, "0")
 	if digits == "" {
-		return 0, nil
+		digits = strings.TrimLeft(fraction, "0")
+	} else {
+		digits += fraction
+	}
+	if digits == "" {
+		return 0, true
 	}
 	shift := exponent(exp) - len(fraction)
-	for shift < 0 && strings.HasSuffix(digits, "0") {
-		digits, shift = digits[:len(digits)-1], shift+1
+	if shift < 0 {
+		plain := strings.TrimRight(digits, "0")
+		cut := min(len(digits)-len(plain), -shift)
+		digits, shift = digits[:len(digits)-cut], shift+cut
 	}
 	if shift < 0 || shift+len(digits) > 13 {
-		return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+		return 0, false
 	}
-	var n int64
-	for _, c := range digits + strings.Repeat("0", shift) {
+	for _, c := range digits {
 		if c < '0' || c > '9' {
-			return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+			return 0, false
 		}
 		n = n*10 + int64(c-'0')
 	}
-	if n > maxCount {
-		return 0, fmt.Errorf("%w, not %s", errCount, clip(text))
+	for ; shift > 0; shift-- {
+		n *= 10
 	}
-	return n, nil
+	return n, n <= maxCount
 }
 
 // countOf reads a whole number from a JSON value. A value that is no number is no count.
@@ -60,10 +75,14 @@ func countOf(v jsontext.Value) (int64, error) {
 			}
 		}
 	}
-	if v.Kind() != '0' {
+	n, ok := int64(0), false
+	if v.Kind() == '0' {
+		n, ok = wholeNumber(string(v))
+	}
+	if !ok {
 		return 0, errCount
 	}
-	return count(string(v))
+	return n, nil
 }
 
 // exponent reads the digits after an e, cut to a size at which no number is a count any more.

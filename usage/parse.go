@@ -123,20 +123,23 @@ func (a *answer) field(name string) error {
 			if inner == "usage" {
 				return a.readGroq()
 			}
-			return a.dec.SkipValue()
+			return skip(a.dec)
 		})
 	case "output":
 		a.tools.web, a.tools.file, a.tools.other = 0, 0, ""
-		return eachElement(a.dec, func() error { return a.tools.readItem(a.dec) })
+		return eachElement(a.dec, func() error {
+			_, err := a.tools.readItem(a.dec)
+			return err
+		})
 	case "tool_usage":
 		return a.tools.readUsage(a.dec)
 	}
-	return a.dec.SkipValue()
+	return skip(a.dec)
 }
 
 func (a *answer) readUsage() error {
 	if a.dec.PeekKind() != '{' {
-		return a.dec.SkipValue() // null, or nonsense
+		return skip(a.dec) // null, or nonsense
 	}
 	a.usage, a.has = counts{}, true
 	return a.usage.read(a.dec, a.names)
@@ -144,7 +147,7 @@ func (a *answer) readUsage() error {
 
 func (a *answer) readGroq() error {
 	if a.dec.PeekKind() != '{' {
-		return a.dec.SkipValue()
+		return skip(a.dec)
 	}
 	a.groq, a.hasGroq = counts{}, true
 	return a.groq.read(a.dec, a.names)

@@ -40,12 +40,12 @@ const (
 	containers   = "containers in which code ran, by the time that they were kept"
 )
 
-// readItem counts a tool's use among the items of a response. A web search has a fee; opening a page that was found, or searching it, has none
+// readItem counts a tool's use among the items of a response, and returns the item's type. A web search has a fee; opening a page that was found, or searching it, has none
 // (https://platform.openai.com/docs/guides/tools-web-search). Code runs in containers that are billed by the session, and pictures are made by a model with prices
 // of its own (https://platform.openai.com/docs/pricing).
-func (t *tools) readItem(dec *jsontext.Decoder) error {
-	var kind, action, where string
-	err := eachName(dec, func(name string) error {
+func (t *tools) readItem(dec *jsontext.Decoder) (kind string, err error) {
+	var action, where string
+	err = eachName(dec, func(name string) error {
 		switch name {
 		case "type":
 			return readText(dec, &kind)
@@ -54,7 +54,7 @@ func (t *tools) readItem(dec *jsontext.Decoder) error {
 		case "environment":
 			return readType(dec, &where)
 		}
-		return dec.SkipValue()
+		return skip(dec)
 	})
 	switch kind {
 	case "web_search_call":
@@ -72,7 +72,7 @@ func (t *tools) readItem(dec *jsontext.Decoder) error {
 			t.other = containers
 		}
 	}
-	return err
+	return kind, err
 }
 
 // readType reads the type of an object.
@@ -81,7 +81,7 @@ func readType(dec *jsontext.Decoder, kind *string) error {
 		if name == "type" {
 			return readText(dec, kind)
 		}
-		return dec.SkipValue()
+		return skip(dec)
 	})
 }
 
@@ -90,11 +90,11 @@ func readType(dec *jsontext.Decoder, kind *string) error {
 func (t *tools) readUsage(dec *jsontext.Decoder) error {
 	return eachName(dec, func(name string) error {
 		if name != "web_search" && name != "image_gen" {
-			return dec.SkipValue()
+			return skip(dec)
 		}
 		return eachName(dec, func(inner string) error {
 			if dec.PeekKind() != '0' || inner != "num_requests" && inner != "total_tokens" {
-				return dec.SkipValue()
+				return skip(dec)
 			}
 			v, err := dec.ReadValue()
 			n, bad := countOf(v)
