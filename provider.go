@@ -32,6 +32,16 @@ type Provider interface {
 	Do(ctx context.Context, req *Request) *Response
 }
 
+// InputCounter is a [Provider] that can say how many tokens the input of a request is before it is sent, at no cost.
+type InputCounter interface {
+	Provider
+	// CountInput performs one exchange that is not billed. It returns an error matching [ErrNotCounted] where there is no count for such a request.
+	CountInput(ctx context.Context, req *Request) (tokens int64, err error)
+}
+
+// ErrNotCounted says that a provider does not count the input of a request.
+var ErrNotCounted = errors.New("the provider does not count the input of such requests")
+
 // Request is one attempt as it will be sent.
 type Request struct {
 	API   usage.API

@@ -83,6 +83,11 @@ func (p *HTTP) request(ctx context.Context, req *aurea.Request) (*http.Request, 
 	if err != nil {
 		return nil, nil, err
 	}
+	return p.prepare(ctx, path, req)
+}
+
+// prepare writes a request with its headers.
+func (p *HTTP) prepare(ctx context.Context, path string, req *aurea.Request) (*http.Request, *sending, error) {
 	s := &sending{}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if req.OnSend != nil {

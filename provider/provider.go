@@ -44,6 +44,8 @@ type Dialect struct {
 	ReadError func(body []byte, f *retry.Failure)
 	// RequestID is the name of the header with the provider's own name for the exchange.
 	RequestID string
+	// Count, if not nil, is an endpoint that counts the input of requests for nothing.
+	Count *Counting
 }
 
 // HTTP is a provider that speaks a [Dialect]. It is safe for concurrent use.

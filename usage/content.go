@@ -251,3 +251,17 @@ func (r *requestReader) cacheControl() error {
 		return err
 	})
 }
+
+// cacheOptions reads OpenAI's word on its cache, which newer models write unasked: for 30 minutes, unless a longer time is asked for
+// (https://platform.openai.com/docs/guides/prompt-caching).
+func (r *requestReader) cacheOptions() error {
+	return r.object(func(name string) error {
+		if name != "ttl" || r.dec.PeekKind() != '"' {
+			return r.skip()
+		}
+		var ttl string
+		err := r.text(name, &ttl)
+		r.req.TTL1h = r.req.TTL1h || ttl != "30m"
+		return err
+	})
+}

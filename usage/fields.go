@@ -23,6 +23,8 @@ func (r *requestReader) field(name string) error {
 		return r.list(r.tool)
 	case "cache_control":
 		return r.cacheControl()
+	case "prompt_cache_options":
+		return r.cacheOptions()
 	case "models":
 		return r.fallbacks(name)
 	}

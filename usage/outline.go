@@ -105,7 +105,7 @@ func (o *outliner) read(v []byte, f func() error) error {
 var idle = map[string]bool{
 	"max_tokens": true, "max_completion_tokens": true, "max_output_tokens": true, "stream": true, "stream_options": true, "temperature": true, "top_p": true, "top_k": true,
 	"seed": true, "stop": true, "stop_sequences": true, "metadata": true, "user": true, "n": true, "service_tier": true, "speed": true, "inference_geo": true, "store": true,
-	"presence_penalty": true, "frequency_penalty": true, "logprobs": true, "top_logprobs": true, "prompt_cache_key": true, "safety_identifier": true, "cache_control": true,
+	"presence_penalty": true, "frequency_penalty": true, "logprobs": true, "top_logprobs": true, "prompt_cache_key": true, "prompt_cache_options": true, "prompt_cache_retention": true, "safety_identifier": true, "cache_control": true,
 	"truncation": true, "include": true, "background": true,
 }
 
@@ -231,7 +231,7 @@ func (o *outliner) object(v []byte, special func(name string, value jsontext.Val
 	dec := jsontext.NewDecoder(bytes.NewBuffer(v))
 	err = eachName(dec, func(name string) error {
 		value, err := dec.ReadValue()
-		if err != nil || name == "cache_control" {
+		if err != nil || name == "cache_control" || name == "prompt_cache_breakpoint" {
 			return err
 		}
 		if name == "type" {

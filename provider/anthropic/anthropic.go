@@ -43,7 +43,19 @@ func New(cfg Config) *provider.HTTP {
 		},
 		ReadError: readError,
 		RequestID: "Request-Id",
+		Count:     &counting,
 	})
+}
+
+// counting is Anthropic's own count: free, with rate limits of its own, and an estimate that "may differ by a small amount"
+// (https://docs.claude.com/en/docs/build-with-claude/token-counting; the fields are those of MessageCountTokensParams and BetaMessageCountTokensParams in
+// https://github.com/anthropics/anthropic-sdk-go). What can add input that it does not see (containers, MCP servers, a managed context) is in neither list.
+var counting = provider.Counting{
+	API: usage.Messages, Path: "/v1/messages/count_tokens",
+	Takes: []string{"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "output_format"},
+	Idle: []string{
+		"max_tokens", "stream", "metadata", "stop_sequences", "temperature", "top_k", "top_p", "service_tier", "inference_geo", "speed", "cache_control",
+	},
 }
 
 // readError also reads error.details.error_code, which tells a spend cap from a rate limit.

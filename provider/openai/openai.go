@@ -39,7 +39,20 @@ func New(cfg Config) *provider.HTTP {
 		},
 		ReadError: readError,
 		RequestID: "X-Request-Id",
+		Count:     &counting,
 	})
+}
+
+// counting is OpenAI's own count for responses (https://platform.openai.com/docs/api-reference/responses/input-tokens; the fields are those of
+// InputTokenCountParams in https://github.com/openai/openai-go). Stored conversations and prompts are left out: they can change between the count and the call.
+// Compatible providers that have no such endpoint answer 404.
+var counting = provider.Counting{
+	API: usage.Responses, Path: "/responses/input_tokens",
+	Takes: []string{"model", "input", "instructions", "text", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "truncation", "personality"},
+	Idle: []string{
+		"max_output_tokens", "max_tool_calls", "stream", "stream_options", "temperature", "top_p", "top_logprobs", "user", "metadata", "store", "include", "background",
+		"prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "service_tier",
+	},
 }
 
 func readError(body []byte, f *retry.Failure) {
