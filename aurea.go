@@ -52,6 +52,12 @@ type Config struct {
 	// RefuseUnbounded refuses requests whose input nobody can bound (files by URL, stored conversations) instead of holding the model's
 	// whole context.
 	RefuseUnbounded bool
+	// ProvenBound bounds inputs by their bytes only, and takes no second look at those that do not fit the budget.
+	ProvenBound bool
+	// Tokenizer returns a function that counts the tokens of a text as a model of OpenAI's reads it, false where it knows none for the model; the function returns false
+	// where it cannot count. It is used for the second look, on pieces of at most 2 KB and for half a second at most per call, from many goroutines. Default: none;
+	// package tokens has one.
+	Tokenizer func(model string) (count func(text string) (tokens int64, ok bool), ok bool)
 	// Retry is the schedule of retries. Default: 3 retries, from 1 s to 60 s. A policy without a MaxDelay runs from 1 s to 60 s; one without MaxRetries
 	// retries nothing.
 	Retry *retry.Policy
@@ -100,6 +106,7 @@ type Orchestrator struct {
 	capField  func(string) string
 	caps      usage.CapRule
 	noUnbound bool
+	looks     *looks
 	retry     retry.Policy
 	breakers  *breaker.Registry
 	places    *places
@@ -150,7 +157,7 @@ func New(cfg Config) (*Orchestrator, error) {
 	o := &Orchestrator{
 		store: cfg.Store, money: cfg.Tracker, providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router,
 		rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput, capField: cfg.CapField, caps: cfg.Caps,
-		noUnbound: cfg.RefuseUnbounded, retry: *cfg.Retry, breakers: breaker.NewRegistry(*cfg.Breaker),
+		noUnbound: cfg.RefuseUnbounded, looks: newLooks(cfg.ProvenBound, cfg.Tokenizer), retry: *cfg.Retry, breakers: breaker.NewRegistry(*cfg.Breaker),
 		timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: *cfg.MaxWait, ownMoney: ownMoney, observe: cfg.Observe,
 		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
 	}

@@ -23,20 +23,31 @@ func (w *walk) bound() error {
 }
 
 func (w *walk) prepare(t *target) (err error) {
-	t.body = w.call.Body
+	t.plain = w.call.Body
 	if t.model != w.request.Model {
-		if t.body, err = usage.SetField(t.body, "model", quoted(t.model)); err != nil {
+		if t.plain, err = usage.SetField(t.plain, "model", quoted(t.model)); err != nil {
 			return &Error{Code: CodeInvalidRequest, Message: "model: " + err.Error(), Err: err}
 		}
 	}
-	req := w.request
-	req.BodyBytes = int64(len(t.body))
-	if len(req.Unbounded) > 0 && w.o.noUnbound {
+	if len(w.request.Unbounded) > 0 && w.o.noUnbound {
 		return &Error{
-			Code: CodeInvalidRequest, Message: "the cost of this request's input cannot be bounded: " + req.Unbounded[0],
+			Code: CodeInvalidRequest, Message: "the cost of this request's input cannot be bounded: " + w.request.Unbounded[0],
 			Hint: "send the content inline, or set budget.unbounded_input: max",
 		}
 	}
+	if most := w.o.maxOutput(t.settings); most > 0 {
+		own := *t.price
+		own.MaxOutput = most
+		t.price = &own
+	}
+	return w.shape(t)
+}
+
+// shape makes the request as it will be sent, with the output cap in force, and finds its bound.
+func (w *walk) shape(t *target) (err error) {
+	req := w.request
+	t.body, t.injected = t.plain, 0
+	req.BodyBytes, req.InputTokens = int64(len(t.body)), t.input
 	if err := w.capOutput(t, &req); err != nil {
 		return err
 	}
@@ -68,11 +79,6 @@ func (w *walk) raise(t *target) (err error) {
 
 // capOutput finds the output cap in force, and puts one into a request that has none where the budget asks for it.
 func (w *walk) capOutput(t *target, req *usage.Request) (err error) {
-	if most := w.o.maxOutput(t.settings); most > 0 {
-		own := *t.price
-		own.MaxOutput = most
-		t.price = &own
-	}
 	choice := usage.CapChoice{Batch: w.call.Item != nil}
 	if !choice.Batch && !req.HasCap {
 		choice.Free, choice.Calls = room(w.o.money.Glance(w.call.Job.path))

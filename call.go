@@ -81,6 +81,7 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 	circuit.Done(breakerOutcome(verdict))
 	permit.Done(feedback(resp, verdict, bill))
 	w.settle(ctx, t, hold, resp, bill, next)
+	w.learn(t, bill)
 	w.record(ctx, t, resp, verdict, next)
 	return next, nil
 }
@@ -97,16 +98,21 @@ func (w *walk) lookAtBreaker(t *target) error {
 	return nil
 }
 
-// hold sets the worst-case price of this attempt aside on every account of the job's path.
+// hold sets the worst-case price of this attempt aside on every account of the job's path. A bound that does not fit is looked at again first.
 func (w *walk) hold(t *target) (*budget.Hold, error) {
-	hold, err := w.o.money.Hold(w.call.Waiting, w.call.Job.path, budget.Ask{
-		Call: w.row(t), Amount: t.worst, MaxWait: w.call.MaxWait, Enclosing: w.o.enclosing(w.call.Waiting),
-	})
-	if err != nil {
-		return nil, holdRefused(w.call.Waiting, err)
+	w.lookAgain(t)
+	for {
+		hold, err := w.o.money.Hold(w.call.Waiting, w.call.Job.path, budget.Ask{
+			Call: w.row(t), Amount: t.worst, MaxWait: w.call.MaxWait, Enclosing: w.o.enclosing(w.call.Waiting),
+		})
+		if err == nil {
+			w.queued += hold.Waited()
+			return hold, nil
+		}
+		if !w.refusedMoney(t, err) {
+			return nil, holdRefused(w.call.Waiting, err)
+		}
 	}
-	w.queued += hold.Waited()
-	return hold, nil
 }
 
 // limit waits for the provider's allowance: requests and tokens together, or nothing.
@@ -122,6 +128,7 @@ func (w *walk) limit(t *target) (*ratelimit.Permit, error) {
 // send performs the exchange. The hold is marked as sent when a connection is there and before the first byte is written to it.
 func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response {
 	w.tried++
+	t.sent = true
 	if w.started = w.began; w.tried > 1 || w.queued > 0 || w.function == nil {
 		w.started = time.Now()
 	}

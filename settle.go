@@ -77,6 +77,9 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 	}
 	if cost > t.worst {
 		w.o.billedPast(w.excessKey(t), cost-t.worst)
+		if secondLook(t.kind) {
+			w.o.looks.distrust(w.excessKey(t))
+		}
 		w.o.log.Warn("billed past the bound; the bound of this model is raised",
 			"call_id", w.id, "model", t.model, "bound_usd", t.worst.String(), "cost_usd", cost.String())
 	}

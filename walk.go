@@ -131,10 +131,11 @@ type target struct {
 	settings  string // the models entry that matched
 	key       int
 	price     *pricing.Price // shared: not to be changed
-	body      []byte
-	injected  int64 // output cap put in, 0 if none
-	cap       int64 // output cap in force per choice
-	outputCap int64 // of all choices together
+	plain     []byte         // the request as the caller wrote it, but for the model's name
+	body      []byte         // as it will be sent
+	injected  int64          // output cap put in, 0 if none
+	cap       int64          // output cap in force per choice
+	outputCap int64          // of all choices together
 	worst     money.USD
 	kind      string // which bound was used
 	breaker   *breaker.Breaker
@@ -142,7 +143,14 @@ type target struct {
 	inputLen  int64
 	tokens    int64         // of input, where the caller counted them
 	hideUsage bool          // the request was made to ask for usage, which its caller does not wait for
-	request   usage.Request // as sent, where it is a stream
+	request   usage.Request // as sent
+
+	// The second look's.
+	input       int64          // the most tokens of input that it found, 0 if none
+	outline     *usage.Outline // nil: not read
+	looked      bool
+	sent        bool // an attempt has gone out
+	worthNoting bool // the call costs a share of what is free
 }
 
 func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {

@@ -19,6 +19,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/retry"
+	"github.com/andres20980/aurea-orchestrator/tokens"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
@@ -41,9 +42,9 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 			Default: cfg.Budget.OutputCap.Default, Floor: cfg.Budget.OutputCap.Floor,
 			ReasoningDefault: cfg.Budget.OutputCap.ReasoningDefault, ReasoningFloor: cfg.Budget.OutputCap.ReasoningFloor,
 		},
-		RefuseUnbounded: cfg.Budget.UnboundedInput == "refuse",
-		Retry:           &retry.Policy{MaxRetries: cfg.Retry.MaxRetries, BaseDelay: cfg.Retry.BaseDelay, MaxDelay: cfg.Retry.MaxDelay},
-		RetryRatio:      cfg.Retry.Budget.Ratio, RetryBurst: float64(cfg.Retry.Budget.Burst),
+		RefuseUnbounded: cfg.Budget.UnboundedInput == "refuse", ProvenBound: cfg.Budget.Bound == "proven", Tokenizer: tokenizer,
+		Retry:      &retry.Policy{MaxRetries: cfg.Retry.MaxRetries, BaseDelay: cfg.Retry.BaseDelay, MaxDelay: cfg.Retry.MaxDelay},
+		RetryRatio: cfg.Retry.Budget.Ratio, RetryBurst: float64(cfg.Retry.Budget.Burst),
 		Breaker: &breaker.Config{
 			Threshold: cfg.Breaker.Threshold, FailureRatio: cfg.Breaker.FailureRatio, MinCalls: cfg.Breaker.MinCalls,
 			Window: cfg.Breaker.Window, Timeout: cfg.Breaker.Timeout, MaxTimeout: cfg.Breaker.MaxTimeout,
@@ -54,6 +55,9 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 		JobLimit: &limit,
 	}, nil
 }
+
+// tokenizer counts for the second look at a bound.
+func tokenizer(model string) (func(string) (int64, bool), bool) { return tokens.For(model) }
 
 // Prices returns the price table: the built-in one, the operator's file over it, his overrides over both.
 func Prices(cfg *config.Config) (*pricing.Table, error) {

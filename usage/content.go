@@ -110,6 +110,8 @@ func (r *requestReader) partField(name string, p *part) error {
 		return r.contents(nil)
 	case "cache_control":
 		return r.cacheControl()
+	case "prompt_cache_breakpoint":
+		return r.cacheOptions()
 	case "image_url":
 		if r.dec.PeekKind() == '{' {
 			return r.object(func(inner string) error {

@@ -1,0 +1,246 @@
+package aurea
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+const (
+	// countWait bounds the exchange with a provider's counting endpoint.
+	countWait = 3 * time.Second
+	// countPause is how long a provider is not asked again after its endpoint failed, countNever after it said that it has none.
+	countPause, countNever = 30 * time.Second, time.Hour
+	// The provider's own count is an estimate, which "may differ by a small amount" from what is billed
+	// (https://docs.claude.com/en/docs/build-with-claude/token-counting): 2 % and 64 tokens are added to it.
+	countPercent, countMore = 2, 64
+	// tokenizeFor bounds the time that a tokenizer gets for one request; what it has not read by then counts as its bytes.
+	tokenizeFor = 500 * time.Millisecond
+	// worthNoting is the share of what is free, one in so many, from which on a call's count is remembered: calls that cost less do not get to a second look.
+	worthNoting = 64
+)
+
+// looks is what second looks share. Safe for concurrent use.
+type looks struct {
+	off       bool // bounds by bytes only
+	known     prefixes
+	tokenizer func(model string) (count func(text string) (int64, bool), ok bool)
+	desks     chan struct{} // of those who use the tokenizer at a time
+
+	mu         sync.Mutex
+	distrusted map[string]bool      // models whose provider has billed past a second look
+	silent     map[string]time.Time // providers that do not count before then
+}
+
+func newLooks(off bool, tokenizer func(string) (func(string) (int64, bool), bool)) *looks {
+	return &looks{
+		off: off, tokenizer: tokenizer, desks: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		distrusted: make(map[string]bool), silent: make(map[string]time.Time),
+	}
+}
+
+// secondLook reports whether a kind of bound is a second look's.
+func secondLook(kind string) bool {
+	return kind == usage.BoundPrefix || kind == usage.BoundProvider || kind == usage.BoundTokenizer
+}
+
+// distrust ends the second looks at a model: its provider counts otherwise than they do.
+func (l *looks) distrust(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.distrusted[key] = true
+}
+
+func (l *looks) trusted(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.distrusted[key]
+}
+
+// asks reports whether a provider is to be asked for its count now.
+func (l *looks) asks(provider string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().After(l.silent[provider])
+}
+
+func (l *looks) failed(provider string, err error) {
+	pause := countPause
+	if errors.Is(err, ErrNotCounted) {
+		pause = countNever
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.silent[provider] = time.Now().Add(pause)
+}
+
+// lookAgain takes a second look at a bound that is more than what is free on the job's path now. It lowers the bound where it can; then, and only then, is the
+// output cap chosen again too. It costs money nowhere.
+func (w *walk) lookAgain(t *target) {
+	if w.o.looks.off || w.function != nil || t.price.Free {
+		return
+	}
+	free, _ := room(w.o.money.Glance(w.call.Job.path))
+	t.worthNoting = t.worst > free/worthNoting
+	if t.worst > free {
+		w.look(t, free)
+	}
+}
+
+// refusedMoney reports whether a refusal for want of money can be answered by a second look that was not taken yet: what is free was more at a glance than by the
+// store's word.
+func (w *walk) refusedMoney(t *target, err error) (again bool) {
+	if exceeded, ok := errors.AsType[*budget.ExceededError](err); !ok || t.looked || w.o.looks.off || w.function != nil || exceeded == nil {
+		return false
+	}
+	was := t.worst
+	w.look(t, 0)
+	return t.worst < was
+}
+
+// look tries one way after the other until the bound fits what is free.
+func (w *walk) look(t *target, free money.USD) {
+	if t.looked || !w.o.looks.trusted(w.excessKey(t)) || !w.readOutline(t) {
+		return
+	}
+	t.looked = true
+	after := 0
+	ways := []func() (tokens int64, kind string, ok bool){
+		func() (tokens int64, kind string, ok bool) {
+			tokens, after, ok = w.byPrefix(t)
+			return tokens, usage.BoundPrefix, ok
+		},
+		func() (tokens int64, kind string, ok bool) { return w.byProvider(t) },
+		func() (tokens int64, kind string, ok bool) { return w.byTokenizer(t, after) },
+	}
+	for _, way := range ways {
+		if tokens, kind, ok := way(); ok {
+			w.adopt(t, tokens, kind)
+			if t.worst <= free || kind == usage.BoundProvider { // nobody knows better
+				return
+			}
+		}
+	}
+}
+
+// readOutline reads how the target's request goes on from others, once.
+func (w *walk) readOutline(t *target) bool {
+	if t.outline != nil {
+		return true
+	}
+	outline, err := usage.ReadOutline(w.call.API, t.provider.Name(), t.body)
+	if err != nil {
+		return false
+	}
+	t.outline = &outline
+	return true
+}
+
+// adopt makes a better bound of the input the target's, if it makes the whole bound smaller. The output cap is chosen again if it was ours and no attempt has gone
+// out with it.
+func (w *walk) adopt(t *target, tokens int64, kind string) {
+	better := *t
+	better.input = tokens
+	var err error
+	if t.injected > 0 && !t.sent {
+		err = w.shape(&better)
+	} else {
+		better.request.InputTokens = tokens
+		if better.worst, _, err = usage.Bound(*better.price, better.request, better.cap); err == nil {
+			err = w.raise(&better)
+		}
+	}
+	if err == nil && better.worst < t.worst {
+		better.kind = kind
+		*t = better
+	}
+}
+
+// byPrefix bounds the input by what the provider counted for the job's earlier calls, and the bytes that are new.
+func (w *walk) byPrefix(t *target) (tokens int64, after int, ok bool) {
+	return w.o.looks.known.bound(w.call.Job.key(), func(known func(usage.PrefixID) (usage.Known, bool)) (int64, int, bool) {
+		return t.outline.Bound(*t.price, known)
+	})
+}
+
+// byProvider asks the provider for its own count. An item of a batch does not: there may be a million of them, and they can wait for one another's money.
+func (w *walk) byProvider(t *target) (tokens int64, kind string, ok bool) {
+	counter, ok := t.provider.Provider.(InputCounter)
+	name := t.provider.Name()
+	if !ok || w.call.Item != nil || !w.o.looks.asks(name+" "+string(w.call.API)) {
+		return 0, "", false
+	}
+	ctx, cancel := context.WithTimeout(w.call.Waiting, countWait)
+	defer cancel()
+	tokens, err := counter.CountInput(ctx, &Request{API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key})
+	if err != nil {
+		if w.call.Waiting.Err() == nil {
+			w.o.looks.failed(name+" "+string(w.call.API), err)
+		}
+		w.o.log.Debug("the provider did not count an input", "call_id", w.id, "provider", name, "error", err)
+		return 0, "", false
+	}
+	if tokens <= 0 || tokens > mostCounted {
+		return 0, "", false
+	}
+	return tokens + (tokens*countPercent+99)/100 + countMore, usage.BoundProvider, true
+}
+
+// mostCounted is more than any model reads.
+const mostCounted = 1 << 40
+
+// byTokenizer counts the long texts of a request to a model of OpenAI's, those of the messages that no earlier count covers.
+func (w *walk) byTokenizer(t *target, after int) (tokens int64, kind string, ok bool) {
+	if w.o.looks.tokenizer == nil || t.price.Provider != "openai" {
+		return 0, "", false
+	}
+	count, ok := w.o.looks.tokenizer(t.model)
+	if !ok {
+		return 0, "", false
+	}
+	if tokens = t.input; after == 0 {
+		in, ok, _ := usage.InputBound(*t.price, t.request)
+		if !ok {
+			return 0, "", false
+		}
+		tokens = in.Total()
+	}
+	select {
+	case w.o.looks.desks <- struct{}{}:
+		defer func() { <-w.o.looks.desks }()
+	case <-w.call.Waiting.Done():
+		return 0, "", false
+	}
+	until := time.Now().Add(tokenizeFor)
+	fewer := t.outline.Tokenized(after, func(text string) (int64, bool) {
+		if time.Now().After(until) {
+			return 0, false
+		}
+		return count(text)
+	})
+	return tokens - fewer, usage.BoundTokenizer, fewer > 0
+}
+
+// learn remembers what the provider counted for a request, for the turn that follows it.
+func (w *walk) learn(t *target, b bill) {
+	if !t.worthNoting || b.outcome != outcomeOK || w.function != nil {
+		return
+	}
+	tokens := b.usage.InputTokens()
+	if tokens <= 0 || !w.o.looks.trusted(w.excessKey(t)) || !w.readOutline(t) {
+		return
+	}
+	w.o.looks.known.learn(w.call.Job.key(), *t.outline, tokens)
+	w.o.log.Debug("noted the count of a conversation", slog.String("call_id", w.id), slog.Int64("tokens", tokens))
+}
+
+// key tells a job from a removed one of the same name.
+func (j *Job) key() string { return j.ID + " " + strconv.FormatInt(j.made.UnixNano(), 36) }
