@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,11 +49,11 @@ func (x *exchange) readBody() ([]byte, error) {
 	if x.r.ContentLength > most {
 		return nil, tooLarge(most)
 	}
-	body := make([]byte, 0, min(max(x.r.ContentLength, 0), 1<<20)+512)
+	body := make([]byte, 0, min(max(x.r.ContentLength, 0), trusted)+512)
 	for {
 		_ = x.control.SetReadDeadline(time.Now().Add(x.h.cfg.SlowBody)) // not every server's connections have one
 		if len(body) == cap(body) {
-			body = append(body, 0)[:len(body)]
+			body = slices.Grow(body, max(len(body), int(x.r.ContentLength)-len(body)+1))
 		}
 		n, err := x.r.Body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -69,6 +70,9 @@ func (x *exchange) readBody() ([]byte, error) {
 		}
 	}
 }
+
+// trusted is how much of an announced body gets its memory before any of it has come.
+const trusted = 1 << 20
 
 func tooLarge(most int64) error {
 	return &aurea.Error{
