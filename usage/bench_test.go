@@ -38,7 +38,7 @@ func BenchmarkPeek(b *testing.B) {
 
 // The usage of an answer of 2 KB, beside a bare decode.
 func BenchmarkUsage(b *testing.B) {
-	for _, api := range requestAPIs {
+	for _, api := range apis {
 		body := []byte(normalAnswer(api, 2_000))
 		b.Run(string(api)+"/Parse", func(b *testing.B) {
 			b.SetBytes(int64(len(body)))
@@ -104,7 +104,7 @@ func BenchmarkHostile(b *testing.B) {
 			b.ReportMetric(hostile/(float64(time.Since(start))/float64(rounds)/float64(len(normal))), "normal")
 		})
 	}
-	for _, api := range requestAPIs {
+	for _, api := range apis {
 		for name, body := range hostileRequests(size) {
 			against("request/"+string(api)+"/"+name, body, normalRequest(api, size), func(s string) { _, _ = usage.ReadRequest(api, []byte(s)) })
 		}

@@ -35,8 +35,8 @@ func hostileRequests(n int) map[string]string {
 		"a text of them":          chat(`{"content":"` + filled(n, ` \n`, "") + `"}`),
 		"nested arrays":           `{"a":` + strings.Repeat("[", n),
 		"nested objects":          filled(n, `{"a":`, ""),
-		"nested to the limit":     `{"a":` + strings.Repeat("[", 9_990) + strings.Repeat("]", 9_990) + `,"b":"` + strings.Repeat("x", max(n-20_000, 0)) + `"}`,
-		"nested contents":         `{"messages":` + strings.Repeat(`[{"content":`, 4_900) + `"x"` + strings.Repeat(`}]`, 4_900) + `,"b":"` + strings.Repeat("x", max(n-70_000, 0)) + `"}`,
+		"nested to the limit":     `{"a":` + strings.Repeat("[", 990) + strings.Repeat("]", 990) + `,"b":"` + strings.Repeat("x", max(n-2_000, 0)) + `"}`,
+		"nested contents":         `{"messages":` + strings.Repeat(`[{"content":`, 490) + `"x"` + strings.Repeat(`}]`, 490) + `,"b":"` + strings.Repeat("x", max(n-7_000, 0)) + `"}`,
 		"model at the end twice":  `{"model":"a","messages":[{"content":"` + strings.Repeat("x", n) + `"}],"model":"b"}`,
 		"cap twice":               `{"max_tokens":1,"messages":[{"content":"` + strings.Repeat("x", n) + `"}],"max_tokens":100000}`,
 		"endless cap":             `{"max_tokens":1e999,"messages":[{"content":"` + strings.Repeat("x", n) + `"}]}`,
@@ -59,13 +59,10 @@ func hostileRequests(n int) map[string]string {
 	}
 }
 
-// requestAPIs read the bodies above each in its own way.
-var requestAPIs = []usage.API{usage.Chat, usage.Completions, usage.Responses, usage.Embeddings, usage.Messages, usage.Gemini}
-
 // hostileAnswers are answers of about n bytes of the same kind, by API.
 func hostileAnswers(n int) map[usage.API]map[string]string {
 	all := map[usage.API]map[string]string{}
-	for _, api := range requestAPIs {
+	for _, api := range apis {
 		all[api] = map[string]string{
 			"spaces and line feeds":  `{"usage":{}` + filled(n, " \n", "") + `}`,
 			"nested arrays":          `{"a":` + strings.Repeat("[", n),
@@ -187,7 +184,7 @@ func TestHostileBodiesTakeLittleMemory(t *testing.T) { //nolint:paralleltest // 
 		}
 	}
 	for name, body := range hostileRequests(size) {
-		for _, api := range requestAPIs {
+		for _, api := range apis {
 			check(string(api)+" "+name, body, func() { _, _ = usage.ReadRequest(api, []byte(body)) })
 		}
 	}
@@ -198,7 +195,7 @@ func TestHostileBodiesTakeLittleMemory(t *testing.T) { //nolint:paralleltest // 
 		}
 	}
 	for name, body := range hostileStreams(size) {
-		for _, api := range requestAPIs {
+		for _, api := range apis {
 			check(string(api)+" "+name, body, func() { readStream(api, body) })
 		}
 	}

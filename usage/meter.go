@@ -182,7 +182,7 @@ func (m *Meter) read(e wire.Event) {
 	case ev.stops():
 		m.done, m.begun = true, m.begun || m.failed == nil
 		return
-	case !ev.whole():
+	case tooDeep(e.Data) || !ev.whole():
 		if string(e.Name) != "error" {
 			m.begun = m.begun || m.failed == nil && !m.closing // half an event is no beginning
 			return

@@ -19,7 +19,7 @@ func Parse(api API, body []byte) (Usage, error) {
 		return parseGemini(body)
 	}
 	a := answer{dec: lenient(body), names: namesOf(api)}
-	if a.dec.PeekKind() != '{' || eachName(a.dec, a.field) != nil {
+	if a.dec.PeekKind() != '{' || eachName(a.dec, a.field) != nil || goesOn(a.dec) {
 		return Usage{}, errCut
 	}
 	if a.status == "queued" || a.status == "in_progress" {
@@ -30,7 +30,12 @@ func Parse(api API, body []byte) (Usage, error) {
 	return u, err
 }
 
-var errCut = fmt.Errorf("%w: the body is not a whole JSON object", ErrMissing)
+// goesOn reports whether something follows the object that was read.
+func goesOn(dec *jsontext.Decoder) bool {
+	return len(bytes.Trim(dec.UnreadBuffer(), " \t\r\n")) > 0
+}
+
+var errCut = fmt.Errorf("%w: the body is not a whole JSON object, or nested too deep", ErrMissing)
 
 // ParseAny reads the usage from the whole bytes of an answer, streamed or not: it tells by how they begin. Of a stream that broke off it returns the counts
 // that it had by then, whose Complete is false: they are no bill. The errors are those of [Parse].
@@ -51,7 +56,7 @@ func parseGemini(body []byte) (Usage, error) {
 	m.read(wire.Event{Data: body})
 	u, err := m.Result()
 	switch {
-	case !m.begun && m.failed == nil:
+	case !m.begun && m.failed == nil || goesOn(m.event.dec):
 		return Usage{}, errCut
 	case err == nil && !u.Complete:
 		return Usage{}, fmt.Errorf("%w: no candidate has a finishReason", ErrMissing)

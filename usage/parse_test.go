@@ -2,7 +2,6 @@ package usage_test
 
 import (
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -172,6 +171,8 @@ func TestParseRefuses(t *testing.T) {
 		{usage.Chat, `{"usage":{"completion_tokens":5}}`, usage.ErrMissing},
 		{usage.Chat, `{"usage":{"prompt_tokens":null,"completion_tokens":5}}`, usage.ErrMissing},
 		{usage.Chat, `{"usage":{"prompt_tokens":5,"completion_tokens":5}`, usage.ErrMissing}, // cut off
+		{usage.Chat, `{"usage":{"prompt_tokens":5,"completion_tokens":5}} {"usage":{"prompt_tokens":9,"completion_tokens":5}}`, usage.ErrMissing},
+		{usage.Gemini, `{"usageMetadata":{"promptTokenCount":5},"candidates":[{"finishReason":"STOP"}]}{}`, usage.ErrMissing},
 		{usage.Chat, `{"usage":{"prompt_tokens":-5,"completion_tokens":5}}`, usage.ErrInvalid},
 		{usage.Chat, `{"usage":{"prompt_tokens":5,"completion_tokens":0.5}}`, usage.ErrInvalid},
 		{usage.Chat, `{"usage":{"prompt_tokens":"5","completion_tokens":5}}`, usage.ErrInvalid},
@@ -222,6 +223,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("chat", `{"usage":{"prompt_tokens":19,"completion_tokens":10,"prompt_tokens_details":{"cached_tokens":3}}}`)
 	f.Add("messages", `{"usage":{"input_tokens":1,"output_tokens":2,"iterations":[{"type":"compaction","input_tokens":1,"output_tokens":2}]}}`)
 	f.Add("responses", `{"output":[{"type":"web_search_call"}],"usage":{"input_tokens":1,"output_tokens":2}}`)
+	for _, r := range corpus(f) {
+		if !r.streamed() && len(r.body) < 10_000 {
+			f.Add(string(r.api), string(r.body))
+		}
+	}
 	f.Fuzz(func(t *testing.T, api, body string) {
 		u, err := usage.Parse(usage.API(api), []byte(body))
 		if err != nil {
@@ -230,24 +236,16 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		for _, n := range []int64{u.Input, u.CacheRead, u.CacheWrite, u.CacheWrite1h, u.AudioIn, u.Output, u.AudioOut, u.ImageOut, u.Reasoning, u.WebSearches} {
+		for _, n := range []int64{
+			u.Input, u.CacheRead, u.CacheWrite, u.CacheWrite1h, u.AudioIn, u.ImageIn, u.CacheReadAudio, u.Output, u.AudioOut, u.ImageOut, u.Reasoning, u.WebSearches, u.FileSearches,
+		} {
 			if n < 0 || n > 3e12 {
 				t.Fatalf("%+v from %s", u, body)
 			}
 		}
+		if u.Reasoning > u.Output || u.CacheReadAudio > u.CacheRead || !u.Complete {
+			t.Fatalf("%+v from %s", u, body)
+		}
 		usage.Truncated(usage.API(api), []byte(body))
 	})
-}
-
-func BenchmarkParse(b *testing.B) {
-	body := []byte(`{"id":"chatcmpl-1","object":"chat.completion","model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"` +
-		strings.Repeat("A sentence of the answer. ", 80) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":19,"completion_tokens":500,"total_tokens":519,` +
-		`"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}},"service_tier":"default"}`)
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := usage.Parse(usage.Chat, body); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -54,7 +54,7 @@ type Request struct {
 const serverRounds = 10
 
 // ReadRequest reads a body in one pass and leaves it unchanged. It is strict where a mistake costs money: a name that is there
-// twice in an object that it looks into, invalid UTF-8, nesting deeper than 10,000, and counts that are no whole numbers are errors. What does not bear on the
+// twice in an object that it looks into, invalid UTF-8, nesting deeper than 1,000, and counts that are no whole numbers are errors. What does not bear on the
 // price, such as the schema of a tool, has to be JSON and no more. Names
 // count exactly as written; Max_Tokens is not max_tokens. The error names the field and never quotes a value longer than 40 bytes.
 func ReadRequest(api API, body []byte) (Request, error) {

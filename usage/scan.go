@@ -38,6 +38,9 @@ func loose(body []byte) *jsontext.Decoder {
 
 // skip passes over a value. Reading it whole takes half as long as passing over its tokens.
 func skip(dec *jsontext.Decoder) error {
+	if kind := dec.PeekKind(); (kind == '{' || kind == '[') && tooDeep(dec.UnreadBuffer()) {
+		return errTooDeep
+	}
 	_, err := dec.ReadValue()
 	return err
 }
@@ -54,6 +57,9 @@ func readName(dec *jsontext.Decoder) (string, error) {
 	if v.Kind() != '"' {
 		return "", errors.New("a name is missing")
 	}
+	if bytes.IndexByte(v, '\\') < 0 {
+		return string(v[1 : len(v)-1]), nil
+	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	if len(b) > 0 || err == nil { // invalid UTF-8 is replaced, and is not ours to refuse
 		return string(b), nil
@@ -65,7 +71,7 @@ func readName(dec *jsontext.Decoder) (string, error) {
 var frequent = func() map[string]string {
 	m := make(map[string]string)
 	for name := range strings.FieldsSeq(`id object created model choices usage index delta content finish_reason logprobs service_tier system_fingerprint role type obfuscation
-		text refusal sequence_number item_id output_index content_index prompt_tokens completion_tokens total_tokens`) {
+		text refusal messages parts input max_tokens sequence_number item_id output_index content_index prompt_tokens completion_tokens total_tokens`) {
 		m[strconv.Quote(name)] = name
 	}
 	return m

@@ -1,9 +1,11 @@
 package usage_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -251,7 +253,7 @@ func class(err error) string {
 	return fmt.Sprint(err == nil, errors.Is(err, usage.ErrMissing), errors.Is(err, usage.ErrInvalid))
 }
 
-var apis = []usage.API{usage.Chat, usage.Completions, usage.Responses, usage.Messages, usage.Embeddings}
+var apis = []usage.API{usage.Chat, usage.Completions, usage.Responses, usage.Messages, usage.Embeddings, usage.Gemini}
 
 // Whatever the splitting, whatever the bytes, the meter says the same, and never panics.
 func FuzzMeter(f *testing.F) {
@@ -261,6 +263,11 @@ func FuzzMeter(f *testing.F) {
 		typed(startEvent, blockEvent, textEvent, `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}`, stopEvent),
 	} {
 		f.Add(uint8(i), stream, uint16(7))
+	}
+	for _, r := range corpus(f) {
+		if r.streamed() && len(r.body) < 10_000 {
+			f.Add(uint8(slices.Index(apis, r.api)), string(r.body), uint16(11)) // #nosec G115 -- an index of six
+		}
 	}
 	f.Fuzz(func(t *testing.T, api uint8, stream string, step uint16) {
 		a := apis[int(api)%len(apis)]
@@ -293,12 +300,18 @@ func FuzzMeterAgreesWithParse(f *testing.F) {
 	} {
 		f.Add(uint8(i), u)
 	}
+	f.Add(uint8(4), `{"promptTokenCount":9,"thoughtsTokenCount":4,"cachedContentTokenCount":3,"promptTokensDetails":[{"modality":"AUDIO","tokenCount":2}]}`)
 	f.Fuzz(func(t *testing.T, api uint8, counts string) {
-		a := apis[int(api)%4]
-		if strings.ContainsAny(counts, "\r\n") || !strings.HasPrefix(counts, "{") {
+		a := []usage.API{usage.Chat, usage.Completions, usage.Responses, usage.Messages, usage.Gemini}[api%5]
+		if strings.ContainsAny(counts, "\r\n") || !strings.HasPrefix(counts, "{") || !json.Valid([]byte(counts)) {
 			t.Skip()
 		}
-		want, wantErr := usage.Parse(a, []byte(`{"model":"m","usage":`+counts+`}`))
+		name, model := "usage", "model"
+		if a == usage.Gemini {
+			name, model = "usageMetadata", "modelVersion"
+		}
+		whole := `{"` + model + `":"m","candidates":[{"finishReason":"STOP"}],"` + name + `":` + counts + `}`
+		want, wantErr := usage.Parse(a, []byte(whole))
 		if wantErr != nil && strings.Contains(wantErr.Error(), "not a whole JSON object") {
 			t.Skip()
 		}
@@ -306,6 +319,8 @@ func FuzzMeterAgreesWithParse(f *testing.F) {
 		switch a {
 		case usage.Messages:
 			stream = typed(`{"type":"message_start","message":{"model":"m","usage":`+counts+`}}`, textEvent, `{"type":"message_delta","delta":{},"usage":`+counts+`}`, stopEvent)
+		case usage.Gemini:
+			stream = lines(`{"modelVersion":"m","candidates":[{"content":{"parts":[{"text":"a"}]}}]}`, whole)
 		case usage.Responses:
 			stream = typed(`{"type":"response.completed","response":{"model":"m","usage":` + counts + `}}`)
 		default:
@@ -370,26 +385,4 @@ func ExampleIncludeUsage() {
 	body, changed, err := usage.IncludeUsage(usage.Chat, []byte(`{"model":"gpt-4o","stream":true}`))
 	fmt.Println(string(body), changed, err)
 	// Output: {"model":"gpt-4o","stream":true,"stream_options":{"include_usage":true}} true <nil>
-}
-
-func BenchmarkMeter(b *testing.B) {
-	for _, c := range []struct {
-		api   usage.API
-		event string
-	}{
-		{usage.Chat, lines(`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o-2024-08-06","service_tier":"default","system_fingerprint":"fp_1",` +
-			`"choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"abcd"}`)},
-		{usage.Messages, typed(textEvent)},
-		{usage.Responses, typed(`{"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":" word","sequence_number":7,"logprobs":[]}`)},
-	} {
-		b.Run(string(c.api), func(b *testing.B) {
-			m := usage.NewMeter(c.api)
-			event := []byte(c.event)
-			b.ReportAllocs()
-			b.SetBytes(int64(len(event)))
-			for b.Loop() {
-				_, _ = m.Write(event)
-			}
-		})
-	}
 }

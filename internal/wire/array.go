@@ -28,7 +28,7 @@ func (a *Array) Write(p []byte) (int, error) {
 			a.escape = c == '\\'
 			a.text = c != '"'
 		case c == '"':
-			a.text = a.depth > 0
+			a.text = true
 		case c == '{' || c == '[' && a.depth > 0:
 			if a.depth == 0 {
 				from = i
