@@ -67,17 +67,19 @@ type endpoint struct {
 	path  string
 	api   usage.API
 	shape shape
+	count bool // tokens are counted there, for nothing
 }
 
 var endpoints = map[string]endpoint{}
 
 func init() {
 	for _, e := range []endpoint{
-		{"/v1/chat/completions", usage.Chat, openAI},
-		{"/v1/completions", usage.Completions, openAI},
-		{"/v1/responses", usage.Responses, openAI},
-		{"/v1/embeddings", usage.Embeddings, openAI},
-		{"/v1/messages", usage.Messages, anthropic},
+		{path: "/v1/chat/completions", api: usage.Chat},
+		{path: "/v1/completions", api: usage.Completions},
+		{path: "/v1/responses", api: usage.Responses},
+		{path: "/v1/embeddings", api: usage.Embeddings},
+		{path: "/v1/messages", api: usage.Messages, shape: anthropic},
+		{path: "/v1/messages/count_tokens", api: usage.Messages, shape: anthropic, count: true},
 	} {
 		endpoints[e.path] = e
 	}
@@ -135,6 +137,10 @@ func (x *exchange) run() {
 	if err == nil {
 		x.body, err = x.readBody()
 	}
+	if err == nil && x.e.count {
+		x.count()
+		return
+	}
 	if err == nil {
 		x.job, err = x.h.jobs.open(x.r.Context(), asked.job)
 	}
@@ -156,4 +162,16 @@ func (x *exchange) run() {
 		Logged: true,
 	})
 	x.finish()
+}
+
+// count answers a count of tokens, which belongs to no job.
+func (x *exchange) count() {
+	a, err := x.h.cfg.Orchestrator.CountTokens(x.r.Context(), aurea.Call{ID: x.id, Body: x.body, Header: x.r.Header})
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	x.headers(a.Header)
+	x.write(a.Status)
+	_, _ = x.deliver(a.Body, x.h.cfg.SlowBody)
 }

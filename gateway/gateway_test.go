@@ -131,3 +131,22 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 }
+
+// Counting tokens is free, belongs to no job, and obeys the same lists.
+func TestCountTokens(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const ask = `{"model":"anthropic/test-model","messages":[{"role":"user","content":"hi"}]}`
+	resp, body := h.post(t, "/v1/messages/count_tokens", ask)
+	if resp.StatusCode != 200 || !strings.HasPrefix(body, `{"input_tokens":`) {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
+	if resp, body := h.post(t, "/v1/messages/count_tokens", `{"model":"gpt-4o","messages":[]}`); resp.StatusCode != 400 || !strings.HasPrefix(body, `{"type":"error"`) {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
+	job, err := h.Job("default", aurea.Dollar)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aureatest.RequireSpent(t, job, "0")
+}

@@ -28,7 +28,8 @@ retried and booked like all others. Bodies and answers go through unchanged, str
 Headers of a request: X-Aurea-Job names a job, X-Aurea-Max-Cost gives it a limit when it is made, X-Aurea-Parent-Job a job above it. Calls without a
 job share budget.max_job_cost a day. The answer says what it cost in x-aurea-cost-usd; a stream ends with a comment that does.
 
-  POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages     and the same below /openai and /anthropic
+  POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1/messages/count_tokens
+       and the same below /openai and /anthropic
   GET  /v1/models   /healthz   /readyz   /metrics
 
 SIGTERM or Ctrl-C stops listening and waits for the calls under way; a second one cuts them off.`,
