@@ -40,6 +40,8 @@ const corpusPrices = `{
  "vllm":{"litellm_provider":"hosted_vllm","mode":"chat","input_cost_per_token":1e-06,"output_cost_per_token":4e-06},
  "grok-4.20":{"litellm_provider":"xai","mode":"chat","input_cost_per_token":1.25e-06,"output_cost_per_token":2.5e-06,"cache_read_input_token_cost":2e-07,
    "input_cost_per_token_above_200k_tokens":2.5e-06,"output_cost_per_token_above_200k_tokens":5e-06},
+ "grok-fees":{"litellm_provider":"xai","mode":"chat","input_cost_per_token":1.25e-06,"output_cost_per_token":2.5e-06,"cache_read_input_token_cost":2e-07,
+   "search_context_cost_per_query":{"search_context_size_medium":0.005}},
  "deepseek-chat":{"litellm_provider":"deepseek","mode":"chat","input_cost_per_token":2.7e-07,"output_cost_per_token":1.1e-06,"cache_read_input_token_cost":7e-08},
  "mistral-large":{"litellm_provider":"mistral","mode":"chat","input_cost_per_token":5e-07,"output_cost_per_token":1.5e-06,"cache_read_input_token_cost":5e-08},
  "kimi":{"litellm_provider":"moonshot","mode":"chat","input_cost_per_token":6e-07,"output_cost_per_token":2.5e-06,"cache_read_input_token_cost":1.5e-07},

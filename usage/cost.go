@@ -89,7 +89,7 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 	if err != nil {
 		return 0, err
 	}
-	if geo, ok := p.Geo[u.Geo]; ok {
+	if geo, ok := p.Geo[strings.ToLower(u.Geo)]; ok {
 		if tokens, err = geo.Of(tokens); err != nil {
 			return 0, err
 		}

@@ -15,6 +15,7 @@ import (
 // It returns an error matching [ErrMissing] when there is no usage, or not enough of it to price the call, and one
 // matching [ErrInvalid] when the counts are impossible. Neither means that the call was free.
 func Parse(api API, body []byte) (Usage, error) {
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	if api == Gemini {
 		return parseGemini(body)
 	}
@@ -30,6 +31,8 @@ func Parse(api API, body []byte) (Usage, error) {
 	return u, err
 }
 
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // goesOn reports whether something follows the object that was read.
 func goesOn(dec *jsontext.Decoder) bool {
 	return len(bytes.Trim(dec.UnreadBuffer(), " \t\r\n")) > 0
@@ -40,7 +43,7 @@ var errCut = fmt.Errorf("%w: the body is not a whole JSON object, or nested too 
 // ParseAny reads the usage from the whole bytes of an answer, streamed or not: it tells by how they begin. Of a stream that broke off it returns the counts
 // that it had by then, whose Complete is false: they are no bill. The errors are those of [Parse].
 func ParseAny(api API, body []byte) (Usage, error) {
-	start := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
+	start := bytes.TrimLeft(bytes.TrimPrefix(body, byteOrderMark), " \t\r\n")
 	if len(start) == 0 || start[0] == '{' || start[0] == '[' && api != Gemini {
 		return Parse(api, start)
 	}

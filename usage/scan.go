@@ -3,8 +3,6 @@ package usage
 import (
 	"bytes"
 	"errors"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -45,13 +43,13 @@ func skip(dec *jsontext.Decoder) error {
 	return err
 }
 
-// readName reads a name. The names that come in every event of a stream cost no allocation.
+// readName reads a name.
 func readName(dec *jsontext.Decoder) (string, error) {
 	v, err := dec.ReadValue()
 	if err != nil {
 		return "", err
 	}
-	if name, ok := frequent[string(v)]; ok {
+	if name := frequent(v); name != "" {
 		return name, nil
 	}
 	if v.Kind() != '"' {
@@ -66,16 +64,6 @@ func readName(dec *jsontext.Decoder) (string, error) {
 	}
 	return "", err
 }
-
-// frequent are names as they stand in JSON.
-var frequent = func() map[string]string {
-	m := make(map[string]string)
-	for name := range strings.FieldsSeq(`id object created model choices usage index delta content finish_reason logprobs service_tier system_fingerprint role type obfuscation
-		text refusal messages parts input max_tokens sequence_number item_id output_index content_index prompt_tokens completion_tokens total_tokens`) {
-		m[strconv.Quote(name)] = name
-	}
-	return m
-}()
 
 // eachElement calls f before each element of the array that follows; f reads it. Another value is skipped.
 func eachElement(dec *jsontext.Decoder, f func() error) error {
