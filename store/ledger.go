@@ -108,7 +108,7 @@ type Owner struct {
 
 // Call is the row of one attempt: what was asked of whom, how it ended, and what it cost.
 // (ID, Attempt) is unique; writing the same row again changes nothing. Attempt is ≥ 0; a negative one, ^n, marks what
-// [Ledger.Reconcile] booked later for attempt n, whose own row was there.
+// [Ledger.Reconcile] or [Ledger.Settle] booked later for attempt n, whose own row was there, or that nothing was spent.
 type Call struct {
 	ID       string
 	Attempt  int
@@ -121,7 +121,7 @@ type Call struct {
 	API      string // chat, completions, responses, embeddings, messages
 
 	Status  int    // the provider's HTTP status, 0 when none came
-	Outcome string // ok, error, cut, unsent, estimated, reconciled
+	Outcome string // ok, error, cut, unsent, estimated, reconciled, verified, expected
 	Error   string // our code or the provider's, never its text
 
 	InputTokens, CacheReadTokens, CacheWriteTokens, OutputTokens, ReasoningTokens int64
@@ -229,8 +229,9 @@ type Doubt struct {
 	Attempt int
 	Amount  money.USD
 	Since   time.Time
-	// Job, Provider and Model are those of the call, where there is one.
-	Job, Provider, Model string
+	// Job, Provider, Model and Upstream are those of the call, where there is one.
+	Job, Provider, Model, Upstream string
+	Started                        time.Time // of the call; zero where it is not known
 }
 
 // ModelSum is the sum over calls of one model.
@@ -285,6 +286,18 @@ type Ledger interface {
 	// ends as much of what the same owner left above, and once it has none on any job, what it left on keys and above is released: every call draws on a job.
 	// The doubts of a live owner are of calls that have ended, so they end as well. It returns the amount ended on the first counter.
 	Reconcile(ctx context.Context, path []CounterID, job string, spent bool, now time.Time) (money.Sum, error)
+
+	// OpenDoubts returns every attempt that has doubt, oldest first, and what dead owners cannot explain.
+	OpenDoubts(ctx context.Context) ([]OpenDoubt, error)
+	// Settle ends the doubts of single attempts, each on all of its counters: spent += Cost, doubt −= its amount, committed falls by what was
+	// not spent, and a row says so, at the attempt itself if it has none and something was spent, else at ^attempt. It says of each settlement whether it was done:
+	// one whose doubt has ended, or is another amount by now, changes nothing, so settlements can be repeated. A Cost that is negative or above
+	// the doubt on a counter is ErrUnbalanced.
+	Settle(ctx context.Context, all []Settlement, now time.Time) (done []bool, err error)
+	// DaySums returns sums over the calls that began from a time (zero: ever) until before another (zero: ever), by day, provider and model, sorted.
+	// Calls that drew on one of the counters in without are left out, and rows that do not say when they began. It reads every row in the time of a
+	// scan, in flat memory.
+	DaySums(ctx context.Context, from, to time.Time, without ...CounterID) ([]DaySum, error)
 
 	// Calls returns the call rows of a job, newest last; an empty job means all. after is the row id to
 	// go on from (0 at first); next is 0 at the end.

@@ -131,7 +131,7 @@ func (t tx) AddDoubt(d store.Doubt) error {
 	if _, err := t.Counter(d.Counter); err != nil {
 		return err
 	}
-	d.ID, d.Since = int64(len(t.doubts)+1), wall(d.Since)
+	d.ID, d.Since, d.Started = int64(len(t.doubts)+1), wall(d.Since), wall(d.Started)
 	set(t.Store, &t.doubts, append(t.doubts, d))
 	return nil
 }

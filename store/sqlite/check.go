@@ -86,7 +86,7 @@ func (s *Store) examineFile(ctx context.Context, ev *evidence) (err error) {
 	if ev.seal == nil && fileSize(s.path)+fileSize(s.path+"-wal") > smallFile {
 		return nil // later: see inspectLater
 	}
-	if err := check(ctx, db, have >= 3); err != nil {
+	if err := check(ctx, db, have); err != nil {
 		return err
 	}
 	if ev.seal != nil && len(ev.dead) == 0 && !wal {
@@ -161,7 +161,10 @@ func (s *Store) inspectLater(dead []string) {
 	s.endCheck = func() { cancel(); <-done }
 	go func() {
 		defer close(done)
-		err := check(ctx, s.read, true)
+		schema, err := newestSchema()
+		if err == nil {
+			err = check(ctx, s.read, schema)
+		}
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -176,8 +179,9 @@ func (s *Store) inspectLater(dead []string) {
 	}()
 }
 
-// check reads everything: SQLite's own structures, the checksum of each row, and whether the sums of rows are what other rows say.
-func check(ctx context.Context, db *sql.DB, sums bool) error {
+// check reads everything: SQLite's own structures, the checksum of each row, and whether the sums of rows are what other rows say. The schema may be one that
+// has not been brought up to date yet.
+func check(ctx context.Context, db *sql.DB, schema int64) error {
 	var bad []string
 	err := queryEach(ctx, db, "PRAGMA integrity_check(3)", func(rows *sql.Rows) error {
 		var line string
@@ -193,12 +197,12 @@ func check(ctx context.Context, db *sql.DB, sums bool) error {
 	if len(bad) > 0 {
 		return damaged("%s", bad[0])
 	}
-	if !sums {
+	if schema < 3 { // rows had no checksums
 		return nil
 	}
 	for _, table := range slices.Sorted(maps.Keys(summed)) {
 		var n int64
-		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE NOT "+sound(table)).Scan(&n); err != nil { // nosemgrep: sql-text -- constants
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE NOT "+soundAt(table, schema)).Scan(&n); err != nil { // nosemgrep: sql-text -- constants
 			return err
 		}
 		if n > 0 {
@@ -295,13 +299,16 @@ func checkMoney(r snapshot) error {
 	if err != nil {
 		return err
 	}
-	doubts, err := scanDoubts(r, qDoubts)
+	err = each(r, qDoubtAmounts, nil, func(rows *sql.Rows) error {
+		var id store.CounterID
+		var amount money.USD
+		err := rows.Scan(&id, &amount)
+		a := at(id)
+		a.doubts = a.doubts.Add(amount)
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for _, d := range doubts {
-		a := at(d.Counter)
-		a.doubts = a.doubts.Add(d.Amount)
 	}
 	err = each(r, qCounterAll, nil, func(rows *sql.Rows) error {
 		c, err := scanCounter(rows)

@@ -142,7 +142,8 @@ func (t *tx) checkCounters(path []store.CounterID) error {
 }
 
 func (t *tx) AddDoubt(d store.Doubt) error {
-	_, err := t.exec(qDoubtInsert, d.Owner, d.Counter, d.Call, d.Attempt, int64(d.Amount), nanos(d.Since), d.Job, d.Provider, d.Model)
+	_, err := t.exec(qDoubtInsert, d.Owner, d.Counter, d.Call, d.Attempt, int64(d.Amount), nanos(d.Since), d.Job, d.Provider, d.Model,
+		d.Upstream, nanos(d.Started))
 	return err
 }
 

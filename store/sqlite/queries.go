@@ -53,13 +53,29 @@ var (
 	sum(output_tokens), sum(cost / 1000000000000), sum(cost % 1000000000000), min` + sound("call") + `
 	FROM call WHERE job = ? GROUP BY model`
 
-	doubtColumns = sound("doubt") + `, id, owner, counter, call, attempt, amount, since, job, provider, model`
+	// The calls that began in a time, by day and model, in a part of the table: so few rows at a time need no file to be sorted in.
+	daySums = `SELECT started / 86400000000000 AS day, provider, iif(upstream = '', model, upstream) AS sent,
+	sum(outcome = 'ok'), sum(outcome = 'estimated'), sum(outcome = 'cut'), sum(outcome IN ('error', 'unsent')),
+	sum(outcome IN ('reconciled', 'expected')), sum(outcome = 'verified'),
+	sum(outcome IN ('ok', 'estimated', 'cut', 'error') AND ended / 86400000000000 > started / 86400000000000),
+	sum(input_tokens), sum(cache_read), sum(cache_write), sum(output_tokens), sum(cost / 1000000000000), sum(cost % 1000000000000),
+	sum(iif(outcome = 'ok', cost / 1000000000000, 0)), sum(iif(outcome = 'ok', cost % 1000000000000, 0)),
+	sum(iif(outcome = 'ok', bound / 1000000000000, 0)), sum(iif(outcome = 'ok', bound % 1000000000000, 0)), min` + sound("call") + `
+	FROM call WHERE id > ?1 AND id <= ?2 AND started >= ?3 AND started < ?4 AND started > 0`
+	qDaySums        = daySums + ` GROUP BY day, provider, sent`
+	qDaySumsWithout = daySums + ` AND NOT EXISTS (SELECT 1 FROM json_each(?5) WHERE instr(',' || call.path || ',', ',' || value || ',') > 0)
+	GROUP BY day, provider, sent`
+	qCallLast = `SELECT coalesce(max(id), 0) FROM call`
+
+	doubtColumns = sound("doubt") + `, id, owner, counter, call, attempt, amount, since, job, provider, model, upstream, started`
 	qDoubtInsert = insertRow("doubt", "")
 	qDoubtAmount = change("doubt", "id = ?2", "amount", "?1")
 	qDoubtDelete = `DELETE FROM doubt WHERE id = ?`
 	qDoubtsOn    = `SELECT ` + doubtColumns + ` FROM doubt WHERE counter = ? ORDER BY id`
 	qDoubtsOf    = `SELECT ` + doubtColumns + ` FROM doubt WHERE owner = ? ORDER BY id`
 	qDoubts      = `SELECT ` + doubtColumns + ` FROM doubt ORDER BY id`
+	// Every schema has these columns.
+	qDoubtAmounts = `SELECT counter, amount FROM doubt`
 
 	qUseModel = `INSERT INTO model_use (model, owner, at) VALUES (?, ?, ?)
 	ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at`

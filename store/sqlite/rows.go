@@ -80,7 +80,8 @@ func scanOwners(q querier, text string, args ...any) (all []store.Owner, err err
 func scanDoubts(q querier, text string, args ...any) (all []store.Doubt, err error) {
 	err = each(q, text, args, func(rows *sql.Rows) error {
 		var d store.Doubt
-		err := rows.Scan(intact("doubt"), &d.ID, &d.Owner, &d.Counter, &d.Call, &d.Attempt, &d.Amount, instant{&d.Since}, &d.Job, &d.Provider, &d.Model)
+		err := rows.Scan(intact("doubt"), &d.ID, &d.Owner, &d.Counter, &d.Call, &d.Attempt, &d.Amount, instant{&d.Since}, &d.Job, &d.Provider, &d.Model,
+			&d.Upstream, instant{&d.Started})
 		all = append(all, d)
 		return err
 	})

@@ -72,7 +72,7 @@ var summed = map[string][]string{
 		"cache_read", "cache_write", "output_tokens", "reasoning", "cost", "doubt", "bound", "bound_kind", "price_hash", "price_from",
 		"request_id", "started", "ended",
 	},
-	"doubt": {"owner", "counter", "call", "attempt", "amount", "since", "job", "provider", "model"},
+	"doubt": {"owner", "counter", "call", "attempt", "amount", "since", "job", "provider", "model", "upstream", "started"},
 	"job": {
 		"id", "parent", "state", "reason", "batch", "simulated", "source", "fingerprint", "runner", "created", "updated", "pending",
 		"running", "done", "failed",
@@ -81,6 +81,15 @@ var summed = map[string][]string{
 	"item_body": {"id", "url", "body"},
 	"result":    {"id", "status", "request_id", "error_code", "error_text", "truncated", "call", "finished", "body"},
 	"day_use":   {"model", "day", "requests", "tokens"},
+}
+
+// soundAt is sound in a database whose schema is an older one: what was there then is what a checksum covers.
+func soundAt(table string, schema int64) string {
+	values := summed[table]
+	if table == "doubt" && schema < 4 {
+		values = values[:slices.Index(values, "upstream")]
+	}
+	return "(crc = " + sumOf(table, values) + ")"
 }
 
 func sumOf(table string, values []string) string {

@@ -282,6 +282,7 @@ func testCalls(_ *testing.T, b *bench) {
 	b.ok(err)
 	b.same("doubt", []store.Doubt{{
 		ID: doubts[0].ID, Owner: "a", Counter: id, Call: "full", Amount: 1, Since: b.now, Job: "local/a", Provider: "openai", Model: "fast",
+		Upstream: "big-1", Started: b.now,
 	}}, doubts)
 }
 

@@ -50,6 +50,7 @@ func testMachine(t *testing.T, open func(t testing.TB) store.Store) {
 			"replay":     m.replay,
 			"zombie":     m.zombie,
 			"reconcile":  m.reconcile,
+			"verify":     m.verify,
 			"limit":      m.limit,
 			"close":      m.closed,
 			"leave":      m.leave,

@@ -120,6 +120,6 @@ func SettleDead(tx Tx, p store.PostMortem) (store.RoundResult, error) {
 func doubtOf(owner store.OwnerID, c store.Call, id store.CounterID, amount money.USD, now time.Time) store.Doubt {
 	return store.Doubt{
 		Owner: owner, Counter: id, Call: c.ID, Attempt: c.Attempt, Amount: amount, Since: now,
-		Job: c.Job, Provider: c.Provider, Model: c.Model,
+		Job: c.Job, Provider: c.Provider, Model: c.Model, Upstream: c.Upstream, Started: c.Started,
 	}
 }

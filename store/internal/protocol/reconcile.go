@@ -109,7 +109,7 @@ func (r *reconciliation) call(d *store.Doubt) error {
 			amounts[other.Counter] = other.Amount
 		}
 	}
-	row := store.Call{ID: d.Call, Attempt: d.Attempt, Job: d.Job, Provider: d.Provider, Model: d.Model, Started: d.Since}
+	row := rowOf(d)
 	known, err := r.tx.HasCall(d.Call, d.Attempt)
 	if err != nil {
 		return err
@@ -118,6 +118,17 @@ func (r *reconciliation) call(d *store.Doubt) error {
 		row.Attempt = ^d.Attempt
 	}
 	return r.book(amounts, m, row)
+}
+
+// rowOf is the row of a doubt's call, as far as the doubt knows it.
+func rowOf(d *store.Doubt) store.Call {
+	row := store.Call{
+		ID: d.Call, Attempt: d.Attempt, Job: d.Job, Provider: d.Provider, Model: d.Model, Upstream: d.Upstream, Started: d.Started,
+	}
+	if row.Started.IsZero() {
+		row.Started = d.Since
+	}
+	return row
 }
 
 // unexplained ends the doubt that an owner left without saying for which calls, and as much of what it left above.
