@@ -55,7 +55,7 @@ type Config struct {
 	// ProvenBound bounds inputs by their bytes only, and takes no second look at those that do not fit the budget.
 	ProvenBound bool
 	// Tokenizer returns a function that counts the tokens of a text as a model of OpenAI's reads it, false where it knows none for the model; the function returns false
-	// where it cannot count. It is used for the second look, on pieces of at most 2 KB and for half a second at most per call, from many goroutines. Default: none;
+	// where it cannot count. It is used for the second look, on pieces of at most 2 KB and for two seconds at most per call, from several goroutines. Default: none;
 	// package tokens has one.
 	Tokenizer func(model string) (count func(text string) (tokens int64, ok bool), ok bool)
 	// Retry is the schedule of retries. Default: 3 retries, from 1 s to 60 s. A policy without a MaxDelay runs from 1 s to 60 s; one without MaxRetries

@@ -23,7 +23,7 @@ const (
 	// (https://docs.claude.com/en/docs/build-with-claude/token-counting): 2 % and 64 tokens are added to it.
 	countPercent, countMore = 2, 64
 	// tokenizeFor bounds the time that a tokenizer gets for one request; what it has not read by then counts as its bytes.
-	tokenizeFor = 500 * time.Millisecond
+	tokenizeFor = 2 * time.Second
 	// worthNoting is the share of what is free, one in so many, from which on a call's count is remembered: calls that cost less do not get to a second look.
 	worthNoting = 64
 )
@@ -219,6 +219,7 @@ func (w *walk) byTokenizer(t *target, after int) (tokens int64, kind string, ok 
 	case <-w.call.Waiting.Done():
 		return 0, "", false
 	}
+	count("") // the first use of a vocabulary reads it, which is not the request's to pay
 	until := time.Now().Add(tokenizeFor)
 	fewer := t.outline.Tokenized(after, func(text string) (int64, bool) {
 		if time.Now().After(until) {

@@ -106,13 +106,22 @@ func asList(v any) []any {
 	return list
 }
 
+// size is about how long the request is.
+func (a *agent) size() int {
+	n := len(a.system) + 200
+	for _, m := range a.messages {
+		if text, ok := m["content"].(string); ok {
+			n += len(text) + 30
+		} else if blocks, ok := m["content"].([]map[string]any); ok {
+			n += len(blocks[0]["text"].(string)) + 55
+		}
+	}
+	return n
+}
+
 // usage is what a provider would count: a token for each four bytes, of which it had those of the turn before in its cache.
 func (a *agent) usage(output int64) aurea.Usage {
-	n := int64(len(a.system))/4 + 50
-	for _, m := range a.messages {
-		raw, _ := json.Marshal(m)
-		n += int64(len(raw)) / 4
-	}
+	n := int64(a.size()) / 4
 	u := aurea.Usage{CacheRead: min(a.counted, n), Output: output, Complete: true, Model: a.model}
 	if u.Input = n - u.CacheRead; a.api == usage.Messages {
 		u.Input, u.CacheWrite = 0, u.Input
@@ -131,7 +140,7 @@ func (a *agent) turn(t *testing.T, orch *aureatest.Orchestrator, job *aurea.Job)
 		output = min(output, int64(a.cap))
 	}
 	u := a.usage(output)
-	reply := a.text(1000)
+	reply := a.text(int(output))
 	var step aureatest.Step
 	if a.stream {
 		step = aureatest.Streams(a.api, u, reply)
@@ -153,7 +162,8 @@ func (a *agent) turn(t *testing.T, orch *aureatest.Orchestrator, job *aurea.Job)
 	return answer, err
 }
 
-// An agent whose context grows to 400 kB, at turns of a few cents, goes on until its five dollars are nearly spent; with bounds by bytes alone it is locked out long before.
+// An agent whose context grows to 400 kB, at turns of a few cents, goes on for dozens of turns under five dollars; with bounds by bytes alone it is locked out
+// long before.
 // Neither spends more than its limit.
 func TestAnAgentWithALongContextGoesOn(t *testing.T) {
 	t.Parallel()
@@ -163,13 +173,15 @@ func TestAnAgentWithALongContextGoesOn(t *testing.T) {
 		api    usage.API
 		model  string
 		stream bool
+		share  int // of five dollars and of 400 kB, one in so many: the race detector is slow
 	}{
-		{"messages", usage.Messages, "claude-opus-4-5", false},
-		{"messages, streamed", usage.Messages, "claude-opus-4-5", true},
-		{"chat", usage.Chat, "gpt-5.5", false},
-		{"chat, streamed", usage.Chat, "gpt-5.5", true},
-		{"responses", usage.Responses, "gpt-5.5", false},
+		{"messages", usage.Messages, "claude-opus-4-5", false, 1},
+		{"messages, streamed", usage.Messages, "claude-opus-4-5", true, 8},
+		{"chat", usage.Chat, "gpt-5.5", false, 8},
+		{"chat, streamed", usage.Chat, "gpt-5.5", true, 8},
+		{"responses", usage.Responses, "gpt-5.5", false, 8},
 	} {
+		limit, most := limit/aurea.USD(c.share), 400_000/c.share
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			run := func(proven bool) (turns, long int, spent money.Sum) {
@@ -178,11 +190,11 @@ func TestAnAgentWithALongContextGoesOn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				a := &agent{api: c.api, model: c.model, stream: c.stream, cap: 2000, tools: 5, rng: rand.New(rand.NewPCG(1, 2))}
-				a.system = a.text(3000)
-				a.say("user", a.text(20_000))
-				for turns < 150 {
-					body := len(a.body())
+				a := &agent{api: c.api, model: c.model, stream: c.stream, cap: 2000 / c.share, tools: 5, rng: rand.New(rand.NewPCG(1, 2))}
+				a.system = a.text(most / 100)
+				a.say("user", a.text(most/20))
+				for turns < 48 {
+					size := a.size()
 					answer, err := a.turn(t, orch, job)
 					if aurea.ErrorCode(err) == aurea.CodeBudgetExceeded {
 						break
@@ -190,11 +202,11 @@ func TestAnAgentWithALongContextGoesOn(t *testing.T) {
 					if err != nil || !answer.OK() {
 						t.Fatalf("turn %d: %v, %+v", turns, err, answer)
 					}
-					if turns++; body > 380_000 {
+					if turns++; size > most*9/10 {
 						long++
 					}
-					if next := 12_000; body < 400_000 {
-						a.say("user", a.text(next))
+					if size < most {
+						a.say("user", a.text(most/16))
 					} else {
 						a.say("user", "Go on.")
 					}
@@ -210,7 +222,7 @@ func TestAnAgentWithALongContextGoesOn(t *testing.T) {
 				return turns, long, job.Status().CostSummary.TotalCost
 			}
 			turns, long, spent := run(false)
-			if turns < 36 || long < 10 || spent.Cmp(money.SumOf(limit)) > 0 || spent.Cmp(money.SumOf(limit*7/10)) < 0 {
+			if turns < 30 || long < 18 || spent.Cmp(money.SumOf(limit)) > 0 {
 				t.Errorf("%d turns, %d of them long, for $%s", turns, long, spent)
 			}
 			early, _, little := run(true)
@@ -250,7 +262,7 @@ func prose(api usage.API, model string, size, outputCap int) []byte {
 
 func paths(orch *aureatest.Orchestrator) map[string]int {
 	all := make(map[string]int)
-	for _, r := range orch.Provider.Requests() {
+	for _, r := range slices.Concat(orch.Provider.Requests(), orch.Provider.Counts()) {
 		all[r.Path]++
 	}
 	return all
@@ -352,7 +364,7 @@ func TestTheCapIsChosenAgain(t *testing.T) {
 	call := aurea.Call{API: usage.Chat, Body: prose(usage.Chat, "gpt-4.1", 100_000, 0)} // $0.2 by bytes, $0.05 by tokens
 	answer, kind, err := one(t, orch, "0.1", call)
 	if err != nil || kind != usage.BoundTokenizer || answer.InjectedCap != 1024 {
-		t.Errorf("%s, %v, cap %d", kind, err, answer.InjectedCap)
+		t.Fatalf("%s, %v, %+v", kind, err, answer)
 	}
 	sent := orch.Provider.Requests()
 	if body := string(sent[len(sent)-1].Body); strings.Count(body, "max_") != 1 {
@@ -362,7 +374,7 @@ func TestTheCapIsChosenAgain(t *testing.T) {
 	blank := aurea.Call{API: usage.Chat, Body: fmt.Appendf(nil, `{"model":"gpt-4.1","messages":[{"role":"user","content":%q}]}`, strings.Repeat(" ", 100_000))}
 	orch.Provider.Script(aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 100, Output: 10}))
 	if answer, kind, err = one(t, orch, "0.19", blank); err != nil || kind != usage.BoundTokenizer || answer.InjectedCap <= 2000 {
-		t.Errorf("%s, %v, cap %d", kind, err, answer.InjectedCap)
+		t.Fatalf("%s, %v, %+v", kind, err, answer)
 	}
 }
 
@@ -464,7 +476,7 @@ func TestNoTurnCostsMoreThanItsBound(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		orch := aureatest.New(t, withTokenizer)
-		limit := money.USD(rapid.Int64Range(1, 300).Draw(r, "cents")) * aurea.Cent
+		limit := money.USD(rapid.Int64Range(1, 40).Draw(r, "cents")) * aurea.Cent
 		job, err := orch.Job("agent", limit)
 		if err != nil {
 			r.Fatal(err)
@@ -477,8 +489,8 @@ func TestNoTurnCostsMoreThanItsBound(t *testing.T) {
 			a.model = rapid.SampledFrom([]string{"gpt-5.5", "gpt-4.1", aureatest.Model}).Draw(r, "model")
 		}
 		a.system = a.text(rapid.IntRange(0, 3000).Draw(r, "system"))
-		for range rapid.IntRange(1, 12).Draw(r, "turns") {
-			a.say("user", a.text(rapid.IntRange(1, 30_000).Draw(r, "size")))
+		for range rapid.IntRange(1, 6).Draw(r, "turns") {
+			a.say("user", a.text(rapid.IntRange(1, 8_000).Draw(r, "size")))
 			if rapid.IntRange(0, 9).Draw(r, "changes") == 0 {
 				a.messages[rapid.IntRange(0, len(a.messages)-1).Draw(r, "which")] = a.messages[0]
 			}
