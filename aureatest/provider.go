@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -29,8 +30,8 @@ type Provider struct {
 	server *simulate.Server
 	client *http.Client
 
-	mu       sync.Mutex
-	requests []Request
+	mu               sync.Mutex
+	requests, counts []Request
 }
 
 // Request is one that has reached the provider.
@@ -79,11 +80,18 @@ func (p *Provider) Configure(o Options) {
 // /v1/chat/completions and /v1/messages.
 func (p *Provider) Client() *http.Client { return p.client }
 
-// Requests returns the requests that have reached the provider, in the order of their arrival.
+// Requests returns the calls that have reached the provider, in the order of their arrival. Counts of tokens, which cost nothing, are not among them.
 func (p *Provider) Requests() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
+}
+
+// Counts returns the requests to count tokens that have reached the provider: see budget.bound in the configuration.
+func (p *Provider) Counts() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.counts)
 }
 
 // Stats returns what the provider has served and, by its own count and prices, charged.
@@ -98,8 +106,12 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var named struct{ Model string }
 	_ = json.Unmarshal(body, &named) // what is no JSON names no model
+	list := &p.requests
+	if strings.HasSuffix(r.URL.Path, "_tokens") {
+		list = &p.counts
+	}
 	p.mu.Lock()
-	p.requests = append(p.requests, Request{Path: r.URL.Path, Model: named.Model, Header: r.Header.Clone(), Body: body})
+	*list = append(*list, Request{Path: r.URL.Path, Model: named.Model, Header: r.Header.Clone(), Body: body})
 	p.mu.Unlock()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	p.server.ServeHTTP(w, r)

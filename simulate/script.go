@@ -44,7 +44,8 @@ type Step struct {
 	// Billed overrides whether the request is charged. By default it is if the status is 2xx and the answer at least begins.
 	Billed *bool `json:"billed,omitempty"`
 
-	// Model, Endpoint (such as /v1/messages), Match (a text in the body) and Key (the credential) say which requests the step is for.
+	// Model, Endpoint (such as /v1/messages), Match (a text in the body) and Key (the credential) say which requests the step is for. A count of tokens is no call:
+	// a step is for one only if Endpoint says so.
 	Model    string `json:"model,omitempty"`
 	Endpoint string `json:"endpoint,omitempty"`
 	Match    string `json:"match,omitempty"`
@@ -104,7 +105,7 @@ func (st *Step) validate() error {
 
 func (st *Step) matches(r *request, body []byte) bool {
 	return (st.Model == "" || st.Model == r.model) && (st.Key == "" || st.Key == r.key) &&
-		(st.Endpoint == "" || endpoints[st.Endpoint] == r.endpoint) &&
+		(st.Endpoint == "" && r.endpoint != countTokens || st.Endpoint != "" && endpoints[st.Endpoint] == r.endpoint) &&
 		(st.Match == "" || bytes.Contains(body, []byte(st.Match)))
 }
 
