@@ -232,6 +232,35 @@ func rat(t testing.TB, text string) *big.Rat {
 	return r
 }
 
+// Whoever reads an answer or a request leaves its bytes as they are: they go on to the caller.
+func TestReadersLeaveTheBytes(t *testing.T) {
+	t.Parallel()
+	for _, r := range corpus(t) {
+		body := bytes.Clone(r.body)
+		_, _ = usage.ParseAny(r.api, body)
+		_, _ = usage.Parse(r.api, body)
+		usage.Truncated(r.api, body)
+		usage.OnlyUsage(body)
+		m := usage.NewMeter(r.api)
+		_, _ = m.Write(body)
+		_ = m.Close()
+		if !bytes.Equal(body, r.body) {
+			t.Errorf("%s was changed by being read", r.name)
+		}
+	}
+	for name, body := range hostileRequests(5_000) {
+		for _, api := range apis {
+			read := []byte(body)
+			_, _ = usage.ReadRequest(api, read)
+			_, _, _ = usage.IncludeUsage(api, read)
+			_, _ = usage.InjectCap(api, "max_tokens", read, 5)
+			if string(read) != body {
+				t.Errorf("%s was changed by being read as %s", name, api)
+			}
+		}
+	}
+}
+
 // streamed reports whether an answer is a stream.
 func (r recorded) streamed() bool {
 	start := bytes.TrimLeft(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")), " \t\r\n")
