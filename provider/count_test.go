@@ -1,0 +1,155 @@
+package provider_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/provider/anthropic"
+	"github.com/andres20980/aurea-orchestrator/provider/openai"
+	"github.com/andres20980/aurea-orchestrator/simulate"
+	"github.com/andres20980/aurea-orchestrator/usage"
+)
+
+// counting is a server that answers every request alike, and the last one that it got.
+type counting struct {
+	status int
+	answer string
+	path   string
+	header http.Header
+	body   map[string]any
+}
+
+func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.path, c.header, c.body = r.URL.Path, r.Header, nil
+	raw, _ := io.ReadAll(r.Body)
+	_ = json.Unmarshal(raw, &c.body)
+	w.WriteHeader(c.status)
+	_, _ = io.WriteString(w, c.answer)
+}
+
+func (c *counting) ask(t *testing.T, api usage.API, body string) (int64, error) {
+	t.Helper()
+	server := httptest.NewServer(c)
+	defer server.Close()
+	key := strings.Repeat("k", 8)
+	var p aurea.Provider = openai.New(openai.Config{Name: "p", BaseURL: server.URL + "/v1", Keys: []string{key}})
+	if api == usage.Messages {
+		p = anthropic.New(anthropic.Config{Name: "p", BaseURL: server.URL, Keys: []string{key}})
+	}
+	return p.(aurea.InputCounter).CountInput(t.Context(), &aurea.Request{
+		API: api, Body: []byte(body), Header: http.Header{"Anthropic-Beta": {"context-1m"}, "Idempotency-Key": {"i"}},
+		OnSend: func() error { t.Error("a count is no attempt"); return nil },
+	})
+}
+
+// The endpoints get what is input and nothing else.
+func TestCountInput(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		api  usage.API
+		body string
+		path string
+		want map[string]any
+	}{
+		{
+			usage.Messages, `{"model":"m","max_tokens":5,"stream":true,"temperature":1.0,"metadata":{"user_id":"u"},"system":"s","messages":[{"role":"user","content":"é"}],"tools":[],"service_tier":"auto"}`,
+			"/v1/messages/count_tokens",
+			map[string]any{"model": "m", "system": "s", "messages": []any{map[string]any{"role": "user", "content": "é"}}, "tools": []any{}},
+		},
+		{
+			usage.Responses, `{"model":"m","input":"x","instructions":"i","max_output_tokens":5,"store":false,"stream":true,"reasoning":{"effort":"low"}}`,
+			"/v1/responses/input_tokens", map[string]any{"model": "m", "input": "x", "instructions": "i", "reasoning": map[string]any{"effort": "low"}},
+		},
+	} {
+		s := &counting{status: http.StatusOK, answer: `{"object":"response.input_tokens","input_tokens":1234}`}
+		n, err := s.ask(t, c.api, c.body)
+		if n != 1234 || err != nil || s.path != c.path {
+			t.Errorf("%s: %d, %v, asked %s", c.api, n, err, s.path)
+		}
+		if diff := cmp.Diff(c.want, s.body); diff != "" {
+			t.Errorf("%s: %s", c.api, diff)
+		}
+		if s.header.Get("Idempotency-Key") != "" || s.header.Get("Anthropic-Beta") != "context-1m" || s.header.Get("Authorization")+s.header.Get("X-Api-Key") == "" {
+			t.Errorf("%s: %v", c.api, s.header)
+		}
+	}
+}
+
+// What the endpoints do not see is not counted, and what they do not say is no count.
+func TestCountInputFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		api        usage.API
+		body       string
+		status     int
+		answer     string
+		notCounted bool
+	}{
+		{usage.Messages, `{"model":"m","messages":[],"container":"c"}`, 200, `{"input_tokens":1}`, true},
+		{usage.Messages, `{"model":"m","messages":[],"mcp_servers":[{}]}`, 200, `{"input_tokens":1}`, true},
+		{usage.Responses, `{"model":"m","input":"x","previous_response_id":"r"}`, 200, `{"input_tokens":1}`, true},
+		{usage.Responses, `{"model":"m","input":"x","something":"new"}`, 200, `{"input_tokens":1}`, true},
+		{usage.Chat, `{"model":"m","messages":[]}`, 200, `{"input_tokens":1}`, true},
+		{usage.Messages, `[]`, 200, `{"input_tokens":1}`, true},
+		{usage.Messages, `{"messages":[]}`, 404, `{}`, true},
+		{usage.Messages, `{"messages":[]}`, 405, `{}`, true},
+		{usage.Messages, `{"messages":[]}`, 429, `{"input_tokens":5}`, false},
+		{usage.Messages, `{"messages":[]}`, 302, `{"input_tokens":5}`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":0}`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":-5}`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":1.5}`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":"5"}`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":5`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":5,"input_tokens":1}`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `{"tokens":5}`, false},
+		{usage.Messages, `{"messages":[]}`, 200, `<html>`, false},
+	} {
+		s := &counting{status: c.status, answer: c.answer}
+		if n, err := s.ask(t, c.api, c.body); err == nil || n != 0 || errors.Is(err, aurea.ErrNotCounted) != c.notCounted {
+			t.Errorf("%s %s, answered %d %s: %d, %v", c.api, c.body, c.status, c.answer, n, err)
+		}
+	}
+}
+
+// A count is what the same request is then charged.
+func TestCountIsTheCharge(t *testing.T) {
+	t.Parallel()
+	running, p := simulated(t, usage.Messages, simulate.Options{})
+	req := request(usage.Messages, 7, nil)
+	n, err := p.(aurea.InputCounter).CountInput(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := running.Stats(); got.InputTokens != 0 {
+		t.Errorf("a count was charged %d tokens", got.InputTokens)
+	}
+	req = request(usage.Messages, 7, &sink{})
+	if got := p.Do(t.Context(), req); !got.OK() || running.Stats().InputTokens != n {
+		t.Errorf("counted %d, charged %d", n, running.Stats().InputTokens)
+	}
+}
+
+// A provider that does not answer is not waited for.
+func TestCountEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	defer server.Close()
+	defer close(hang)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	p := anthropic.New(anthropic.Config{Name: "p", BaseURL: server.URL})
+	if _, err := p.CountInput(ctx, &aurea.Request{API: usage.Messages, Body: []byte(`{"messages":[]}`)}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
