@@ -1,6 +1,9 @@
 package usage
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // distinct finds names that are there twice in one object. It keeps a number for each name instead of the name, which costs a tenth of what a map does: with a
 // seed of the process's own, two names of a body have the same number once in 2^64 pairs, and a body cannot be made for it.
@@ -20,10 +23,8 @@ func (d *distinct) add(from int, name string) bool {
 	sum := maphash.String(nameSeed, name) | 1
 	own := d.open[from:]
 	if len(own) < fewNames {
-		for _, other := range own {
-			if other == sum {
-				return false
-			}
+		if slices.Contains(own, sum) {
+			return false
 		}
 		d.open = append(d.open, sum)
 		return true
