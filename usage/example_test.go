@@ -44,3 +44,36 @@ func ExampleInjectCap() {
 	fmt.Println(string(body), err)
 	// Output: {"model":"gpt-4o","max_completion_tokens":4096} <nil>
 }
+
+// An answer tells itself whether it was streamed.
+func ExampleParseAny() {
+	whole := `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":8,"thoughtsTokenCount":20,"candidatesTokenCount":5,"totalTokenCount":33}}`
+	for _, answer := range []string{whole, "[" + whole + "]", "data: " + whole + "\n\n"} {
+		u, err := usage.ParseAny(usage.Gemini, []byte(answer))
+		fmt.Println(u.Input, u.Output, u.Reasoning, u.Complete, err)
+	}
+	// Output:
+	// 8 25 20 true <nil>
+	// 8 25 20 true <nil>
+	// 8 25 20 true <nil>
+}
+
+// What a provider says that it charged is booked, and our own figure is there beside it.
+func ExampleOwn() {
+	price, err := pricing.Embedded().Lookup("xai", "grok-4", time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		panic(err)
+	}
+	answer := []byte(`{"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"cost_in_usd_ticks":44900000}}`)
+	used, err := usage.Parse(usage.Chat, answer)
+	if err != nil {
+		panic(err)
+	}
+	booked, err := usage.Cost(price, used)
+	fmt.Println(booked, err)
+	own, err := usage.Own(price, used)
+	fmt.Println(own, err)
+	// Output:
+	// 0.00449 <nil>
+	// 0.0045 <nil>
+}

@@ -313,6 +313,9 @@ func (r *requestReader) classify(kind string, uses int64) {
 	case "image_generation":
 		r.req.Unpriced = "the image_generation tool is billed by the picture"
 	}
+	if strings.HasPrefix(kind, "advisor") { // https://docs.claude.com/en/docs/agents-and-tools/tool-use/advisor-tool
+		r.req.Unpriced = "the " + clip(kind) + " tool is billed at the prices of another model"
+	}
 	for _, prefix := range builtin {
 		if strings.HasPrefix(kind, prefix) {
 			r.req.BuiltinTools++

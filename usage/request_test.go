@@ -86,6 +86,13 @@ func TestReadRequest(t *testing.T) {
 			}},
 		},
 		{
+			"an adviser", usage.Messages, `{"tools":[{"type":"advisor_20260301","name":"advisor","model":"claude-x","max_uses":2}]}`,
+			usage.Request{
+				Tools: 1, Rounds: 3, Unpriced: "the advisor_20260301 tool is billed at the prices of another model",
+				Unbounded: []string{"tool advisor_20260301 lets the provider add input of its own"},
+			},
+		},
+		{
 			"pictures to be made", usage.Responses, `{"tools":[{"type":"image_generation"}]}`,
 			usage.Request{
 				Tools: 1, Rounds: 11, Unpriced: "the image_generation tool is billed by the picture",
