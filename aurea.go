@@ -119,6 +119,7 @@ type Orchestrator struct {
 	observe   func(Attempt)
 	excess    sync.Map    // price key → *atomic.Int64: how far past the bound a provider has billed
 	overrun   atomic.Bool // whether anything is in excess
+	unasked   sync.Map    // providers that serve requests as priority which do not ask for it
 
 	everything atomic.Pointer[budget.Path] // the installation's account; nil before the first job
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
@@ -48,6 +49,9 @@ func (w *walk) shape(t *target) (err error) {
 	req := w.request
 	t.body, t.injected = t.plain, 0
 	req.BodyBytes, req.InputTokens = int64(len(t.body)), t.input
+	if _, priority := w.o.unasked.Load(t.provider.Name()); priority && req.Tier == "" {
+		req.Tier = "auto"
+	}
 	if err := w.capOutput(t, &req); err != nil {
 		return err
 	}
@@ -123,6 +127,14 @@ func (w *walk) excessKey(t *target) string {
 		key = "expected " + key
 	}
 	return key
+}
+
+// servedUnasked notes that a provider's account serves requests that name no tier as priority: so an OpenAI project can be set up
+// (https://platform.openai.com/docs/guides/priority-processing). From then on such requests are held at that price.
+func (o *Orchestrator) servedUnasked(provider string, asked, served string) {
+	if asked == "" && strings.EqualFold(served, pricing.Priority) {
+		o.unasked.LoadOrStore(provider, struct{}{})
+	}
 }
 
 // billedPast raises the bound of a model whose provider billed more than was held.

@@ -565,3 +565,35 @@ func BenchmarkSecondLook(b *testing.B) {
 		}
 	})
 }
+
+// A provider whose account is set up for priority bills it unasked: once past the bound, and then within it, however large the call.
+func TestPriorityUnasked(t *testing.T) {
+	t.Parallel()
+	p := &scripted{name: "p"}
+	priority := func(tokens int) func(*aurea.Request) *aurea.Response {
+		return func(*aurea.Request) *aurea.Response {
+			return &aurea.Response{Status: 200, Body: fmt.Appendf(nil, `{"choices":[],"service_tier":"priority","usage":{"prompt_tokens":%d,"completion_tokens":100,"total_tokens":%d}}`, tokens, tokens+100)}
+		}
+	}
+	p.answers = []func(*aurea.Request) *aurea.Response{priority(150), priority(9000)}
+	table, err := pricing.Empty().WithFile(strings.NewReader(`{"m":{"mode":"chat","litellm_provider":"p","input_cost_per_token":1e-6,"output_cost_per_token":2e-6,"input_cost_per_token_priority":2e-6,"output_cost_per_token_priority":4e-6}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "1", func(c *aurea.Config) { c.Prices = table }, p)
+	for i, size := range []int{5, 9000} {
+		if _, err := s.orch.Do(t.Context(), aurea.Call{Job: s.job, API: usage.Chat, Body: fmt.Appendf(nil, `{"model":"m","messages":[{"content":%q}],"max_tokens":100}`, strings.Repeat("x", size))}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.money.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rows, _, err := s.store.Calls(t.Context(), s.job.ID, 0, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row := rows[len(rows)-1]; len(rows) != i+1 || (row.Cost > row.Bound) != (i == 0) {
+			t.Errorf("call %d cost %s of %s", i, row.Cost, row.Bound)
+		}
+	}
+}

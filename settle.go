@@ -67,6 +67,7 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 	if snapshot, ok := w.o.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
 		price = &snapshot
 	}
+	w.o.servedUnasked(t.provider.Name(), w.request.Tier, u.Tier)
 	cost, err := usage.Cost(*price, u)
 	if errors.Is(err, usage.ErrTierPrice) || errors.Is(err, usage.ErrUnpriced) { // cost is an estimate
 		return bill{outcome: outcomeEstimated, usage: u, cost: max(cost, t.worst)}

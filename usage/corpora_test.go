@@ -8,6 +8,13 @@ import (
 	"unicode"
 )
 
+func init() {
+	corpora["mixed"] = func(size int) string { // an agent's work
+		kinds := []string{"english", "code", "json", "log", "code"}
+		return corpora[kinds[size/100%len(kinds)]](size)
+	}
+}
+
 // corpora make texts of about that many bytes, of kinds that conversations are made of. They are the same each time.
 var corpora = map[string]func(size int) string{
 	"english": sentences("the old captain walked slowly along the harbour because nobody had told him that morning where the ships were going and he wondered whether anyone would ever write about it again " +
@@ -57,6 +64,8 @@ func grow(size int, line func(i int) string) string {
 	return b.String()
 }
 
+var syllables = []string{"ba", "ker", "lin", "do", "vre", "sto", "mi", "tha", "gor", "ne"}
+
 func sentences(vocabulary string) func(int) string {
 	words := strings.Fields(vocabulary)
 	return func(size int) string {
@@ -68,6 +77,10 @@ func sentences(vocabulary string) func(int) string {
 				return capital(word) + " "
 			case i%12 == 11:
 				return word + ". "
+			case i%9 == 4: // a name
+				return capital(syllables[rng.IntN(len(syllables))]+syllables[rng.IntN(len(syllables))]+syllables[rng.IntN(len(syllables))]) + ", "
+			case i%31 == 17:
+				return fmt.Sprintf("%d ", rng.IntN(100_000))
 			}
 			return word + " "
 		})
