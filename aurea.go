@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,9 +118,8 @@ type Orchestrator struct {
 	jobLimit  money.Sum
 	log       *slog.Logger
 	observe   func(Attempt)
-	excess    sync.Map    // price key → *atomic.Int64: how far past the bound a provider has billed
-	overrun   atomic.Bool // whether anything is in excess
-	unasked   sync.Map    // providers that serve requests as priority which do not ask for it
+	excess    excess
+	unasked   sync.Map // providers that serve requests as priority which do not ask for it
 
 	everything atomic.Pointer[budget.Path] // the installation's account; nil before the first job
 
@@ -133,8 +133,8 @@ type upstream struct {
 	retries *retry.Budget
 }
 
-// New returns an orchestrator; [Orchestrator.Close] it when it is no longer used. It fails if two providers have one name, if a Tracker comes without its Store, or
-// if the store cannot be used.
+// New returns an orchestrator; [Orchestrator.Close] it when it is no longer used. It fails if two providers have one name, if a Tracker comes without its Store, if a
+// number is impossible, or if the store cannot be used.
 func New(cfg Config) (*Orchestrator, error) {
 	names := make(map[string]bool, len(cfg.Providers))
 	for _, p := range cfg.Providers {
@@ -145,6 +145,11 @@ func New(cfg Config) (*Orchestrator, error) {
 	}
 	if cfg.Tracker != nil && cfg.Store == nil {
 		return nil, errors.New("aurea: Config has a Tracker without the Store it works on")
+	}
+	for name, n := range map[string]float64{"RetryRatio": cfg.RetryRatio, "RetryBurst": cfg.RetryBurst} {
+		if !(n >= 0) || math.IsInf(n, 0) {
+			return nil, fmt.Errorf("aurea: Config.%s is %v; want 0 or more", name, n)
+		}
 	}
 	cfg = cfg.withDefaults()
 	ownMoney := cfg.Tracker == nil

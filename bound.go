@@ -3,6 +3,7 @@ package aurea
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -72,12 +73,8 @@ func (w *walk) shape(t *target) (err error) {
 
 // raise adds to a bound what the provider has billed past it before.
 func (w *walk) raise(t *target) (err error) {
-	if !w.o.overrun.Load() {
-		return nil
-	}
-	if more, ok := w.o.excess.Load(w.excessKey(t)); ok {
-		t.worst, err = t.worst.Add(money.USD(more.(*atomic.Int64).Load()))
-	}
+	t.raised = w.o.excess.of(w, t)
+	t.worst, err = t.worst.Add(t.raised)
 	return err
 }
 
@@ -120,11 +117,11 @@ func quoted(s string) []byte {
 	return b
 }
 
-// excessKey names what has one bound: a provider's model, and apart from it what callers of [Execute] expect of that model.
+// excessKey names what has one bound: a provider's model, and apart from it what one job expects of that model of its functions.
 func (w *walk) excessKey(t *target) string {
 	key := t.provider.Name() + "/" + t.model
 	if w.function != nil {
-		key = "expected " + key
+		key = "expected by " + w.call.Job.ID + " of " + key
 	}
 	return key
 }
@@ -137,14 +134,45 @@ func (o *Orchestrator) servedUnasked(provider string, asked, served string) {
 	}
 }
 
-// billedPast raises the bound of a model whose provider billed more than was held.
-func (o *Orchestrator) billedPast(key string, excess money.USD) {
-	o.overrun.Store(true)
-	v, _ := o.excess.LoadOrStore(key, new(atomic.Int64))
-	for raised := v.(*atomic.Int64); ; {
-		old := raised.Load()
-		if int64(excess) <= old || raised.CompareAndSwap(old, int64(excess)) {
-			return
-		}
+// excess remembers how far past their bounds calls have been billed: the next ones are held at so much more. Safe for concurrent use.
+type excess struct {
+	any atomic.Bool
+
+	mu    sync.Mutex
+	known recent[string, money.USD]
+}
+
+// mostExcesses bounds the memory; what was billed past its bound longest ago is forgotten first.
+const mostExcesses = 10_000
+
+// of returns what is added to a target's bound.
+func (e *excess) of(w *walk, t *target) money.USD {
+	if !e.any.Load() {
+		return 0
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	more, _ := e.known.get(w.excessKey(t))
+	return more
+}
+
+// billedPast raises the bound of a model whose provider billed more than was held, up to what the model can cost at all: a usage that cannot be true must not
+// close the model to everybody.
+func (w *walk) billedPast(t *target, cost money.USD) {
+	most := t.worst
+	if p := t.price; p.ContextWindow > 0 && p.MaxOutput > 0 {
+		if possible, err := usage.BoundTokens(*p, p.ContextWindow, p.MaxOutput); err == nil {
+			most = max(most, possible)
+		}
+	} else if hundred, err := t.worst.Mul(100); err == nil {
+		most = hundred
+	}
+	e := &w.o.excess
+	key := w.excessKey(t)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known.most = mostExcesses
+	old, _ := e.known.get(key)
+	e.known.put(key, max(old, t.raised+min(cost, most)-t.worst))
+	e.any.Store(true)
 }

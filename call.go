@@ -7,6 +7,7 @@ import (
 
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/retry"
 )
 
 // Do takes one call along the path that every call takes: policy, bound, and then attempts, each of which asks the breaker, sets
@@ -15,6 +16,9 @@ import (
 // The answer of a provider, errors included, is an [Answer]. What Aurea itself refuses is an *[Error], and then nothing was spent on
 // the attempt that was refused. Do is safe for concurrent use; ctx ends waiting at once and a call on the wire as soon as the provider allows.
 func (o *Orchestrator) Do(ctx context.Context, call Call) (*Answer, error) {
+	if err := o.owns(call.Job); err != nil {
+		return nil, err
+	}
 	w := o.enter(ctx, call)
 	for _, step := range []func() error{w.read, w.policy, w.bound} {
 		if err := step(); err != nil {
@@ -46,7 +50,8 @@ func (w *walk) attempts(ctx context.Context) (*Answer, error) {
 // attempt is one request to one provider, from the breaker to the books.
 func (w *walk) attempt(ctx context.Context) (next step, err error) {
 	t := w.target()
-	if err := w.lookAtBreaker(t); err != nil {
+	inside := w.o.inside(w.call.Waiting, t.breaker)
+	if err := w.lookAtBreaker(t); err != nil && !inside {
 		return step{}, err
 	}
 	if err := w.mayRetry(t); err != nil {
@@ -62,25 +67,25 @@ func (w *walk) attempt(ctx context.Context) (next step, err error) {
 		return step{}, err
 	}
 	circuit, err := t.breaker.Admit()
-	if err != nil {
+	if err != nil && !inside {
 		permit.Release()
 		hold.Release()
 		return step{}, circuitOpen(t, err)
 	}
-	ended := false
+	booked := false
 	defer func() {
-		if !ended { // a function given to Execute panicked
+		if !booked { // a function of the caller's panicked
 			w.abandon(t, hold, permit, circuit)
 		}
 	}()
 	resp := w.send(ctx, t, hold)
-	ended = true
 	verdict := w.judge(ctx, resp)
 	bill := w.bill(t, resp)
 	next = w.decide(ctx, t, verdict)
 	circuit.Done(breakerOutcome(verdict))
 	permit.Done(feedback(resp, verdict, bill))
 	w.settle(ctx, t, hold, resp, bill, next)
+	booked = true
 	w.learn(t, bill)
 	w.record(ctx, t, resp, verdict, next)
 	return next, nil
@@ -144,11 +149,21 @@ func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response
 		w.call.OnSend(Sending{Provider: t.provider.Name(), Model: t.model, Attempt: w.tried, Queued: w.queued, InjectedCap: t.injected})
 	}
 	req := &Request{API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key, OnSend: hold.Sent}
+	resp := w.exchange(ctx, t, req)
+	if resp == nil {
+		resp = &Response{Failure: retry.Failure{Err: errNoResponse, Sent: true}}
+	}
+	return resp
+}
+
+func (w *walk) exchange(ctx context.Context, t *target, req *Request) *Response {
 	if !w.request.Stream {
 		return t.provider.Do(ctx, req)
 	}
 	return w.stream(ctx, t, req)
 }
+
+var errNoResponse = errors.New("the provider's client returned nothing")
 
 // settle ends the hold, exactly once, with what the attempt cost; the money, the call's row and the batch item go down together. It does not
 // fail the answer already earned: what cannot be written now is kept and written later.

@@ -48,10 +48,14 @@ func (c *CostTracker) cost(model string, u Usage) (USD, error) {
 		return 0, err
 	}
 	cost, err := usage.Cost(*price, u)
-	if err != nil && !errors.Is(err, usage.ErrTierPrice) && !errors.Is(err, usage.ErrUnpriced) { // with which the cost is an estimate, and better than none
-		return 0, &Error{Code: CodeInvalidRequest, Message: model + ": " + err.Error(), Err: err}
+	switch {
+	case err == nil, errors.Is(err, usage.ErrTierPrice): // an upper estimate
+		return cost, nil
+	case errors.Is(err, usage.ErrUnpriced): // a part of it
+	default:
+		cost = 0
 	}
-	return cost, nil
+	return cost, &Error{Code: CodeInvalidRequest, Message: model + ": " + err.Error(), Err: err}
 }
 
 func (c *CostTracker) price(model string) (*pricing.Price, error) {
@@ -63,15 +67,16 @@ func (c *CostTracker) price(model string) (*pricing.Price, error) {
 }
 
 // TrackUsage books what a call used, and returns what it cost. If that puts the job above its limit, the cost is booked all the same, and the error matches
-// [ErrBudgetExceeded]. A call that was served in a tier without a price is booked at an upper estimate; what has no price at all is an error, and not booked.
+// [ErrBudgetExceeded]. A call that was served in a tier without a price is booked at an upper estimate; what has no price is an error; of a call that was billed for more than its tokens, their
+// price is booked and returned with it.
 func (c *CostTracker) TrackUsage(model string, u Usage) (USD, error) {
-	cost, err := c.cost(model, u)
-	if err != nil {
-		return 0, err
+	cost, unpriced := c.cost(model, u)
+	if unpriced != nil && cost == 0 {
+		return 0, unpriced
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return cost, c.book(model, u, cost)
+	return cost, cmp.Or(c.book(model, u, cost), unpriced)
 }
 
 // book adds a call, and says if the limit is passed. Under mu.
@@ -145,13 +150,16 @@ type Reservation struct {
 func (r *Reservation) Amount() USD { return r.worst }
 
 // Settle books what the call used in the place of what was held, and returns it. All that was held is booked for a zero Usage, which says that the call was made and
-// nobody knows what it cost, and with an error for a usage that cannot be priced. A call that cost more than was held is booked at what it cost; the error matches
+// nobody knows what it cost, and, with an error, at least that for a usage that cannot be priced or was billed for more than its tokens. A call that cost more than was held is booked at what it cost; the error matches
 // [ErrBudgetExceeded] if the job is then above its limit.
 func (r *Reservation) Settle(u Usage) (USD, error) {
 	cost, unpriced := r.worst, error(nil)
 	if u != (Usage{}) {
 		if cost, unpriced = r.c.cost(r.model, u); unpriced != nil {
-			cost, u = r.worst, Usage{}
+			cost = max(cost, r.worst)
+		}
+		if errors.Is(unpriced, usage.ErrInvalid) {
+			u = Usage{}
 		}
 	}
 	r.c.mu.Lock()

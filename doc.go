@@ -7,6 +7,7 @@
 //	defer orch.Close()
 //	job, err := orch.Job("summaries", 5*aurea.Dollar)
 //
+//	client := openai.NewClient(option.WithMaxRetries(0)) // Execute retries, with a hold for each
 //	call := aurea.ModelCall{Model: "gpt-4o-mini", InputTokens: 1_200, OutputCap: 500}
 //	text, err := aurea.Execute(ctx, job, call, func(ctx context.Context) (string, aurea.Usage, error) {
 //		answer, err := client.Chat.Completions.New(ctx, request) // any client at all

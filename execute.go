@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/retry"
@@ -41,6 +43,10 @@ type ModelCall struct {
 // from a provider; [NotSent], or a connection that was never made, as nothing sent; any other error as a call that may have been billed: what it
 // held stays on the account as unconfirmed, unless fn returned the usage with the error. [Permanent] errors are not repeated.
 //
+// fn makes one request to the provider at most. The packages of OpenAI and Anthropic repeat requests by themselves, twice by default: switch that off with
+// option.WithMaxRetries(0), because Execute holds the price of one request, repeats with a hold for each, and sees nothing of those inside. Of requests that such a
+// client says it repeated, the earlier ones stay unconfirmed where the last one failed; where it succeeded, nobody can know of them.
+//
 // Execute returns fn's own error where fn was run, and an *[Error] where Aurea refused the call; what fn returned with an error is returned too.
 // It is safe for concurrent use, and costs a few microseconds.
 func Execute[T any](ctx context.Context, job *Job, call ModelCall, fn func(context.Context) (T, Usage, error)) (T, error) {
@@ -71,6 +77,7 @@ type function struct {
 	resp   Response
 	usage  Usage
 	err    error  // of the last attempt
+	before int64  // requests that the client made before the last one of the attempt
 	answer Answer // likewise
 	one    target
 	few    [1]*target
@@ -143,6 +150,9 @@ func (f *function) bound(call ModelCall) (err error) {
 	if _, writes := t.price.Rates.Get(pricing.Output); err == nil && t.outputCap == 0 && writes && !t.price.Free {
 		err = errors.New("how much the model can write is not known")
 	}
+	if errors.Is(err, money.ErrOverflow) {
+		return storeFailed(err)
+	}
 	if err != nil {
 		return &Error{Code: CodePriceUnknown, Message: t.model + ": " + err.Error(), Err: err, Hint: "give the call an OutputCap"}
 	}
@@ -152,18 +162,18 @@ func (f *function) bound(call ModelCall) (err error) {
 
 // exchange runs the function in the place of a provider.
 func (f *function) exchange(ctx context.Context, hold *budget.Hold) *Response {
-	f.resp, f.usage, f.err = Response{}, Usage{}, nil
+	f.resp, f.usage, f.err, f.before = Response{}, Usage{}, nil, 0
 	if err := hold.Sent(); err != nil {
 		f.err = storeFailed(err)
 		f.resp.Failure = retry.Failure{Err: err}
 		return &f.resp
 	}
-	f.usage, f.err = f.runner.run(&holding{Context: ctx, o: f.walk.o, hold: hold})
+	f.usage, f.err = f.runner.run(&holding{Context: ctx, o: f.walk.o, hold: hold, breaker: f.one.breaker})
 	if f.err == nil {
 		f.resp.Status = 200
 		return &f.resp
 	}
-	f.resp.Failure = failureOf(f.err)
+	f.resp.Failure, f.before = failureOf(f.err)
 	f.resp.Status, f.resp.Header = f.resp.Failure.Status, f.resp.Failure.Header
 	return &f.resp
 }
@@ -181,15 +191,25 @@ func (f *function) bill(t *target, resp *Response) bill {
 	case resp.Failure.Err != nil:
 		return bill{outcome: outcomeCut, doubt: t.worst}
 	default:
-		return bill{outcome: outcomeError}
+		return bill{outcome: outcomeError, doubt: f.earlier(t)}
 	}
+}
+
+// earlier is what the requests may have cost that a client repeated by itself: nobody saw their answers.
+func (f *function) earlier(t *target) money.USD {
+	sum, err := t.worst.Mul(f.before)
+	if err != nil {
+		return t.worst
+	}
+	return sum
 }
 
 // holding is the context of a function that is run as a call.
 type holding struct {
 	context.Context
-	o    *Orchestrator
-	hold *budget.Hold
+	o       *Orchestrator
+	hold    *budget.Hold
+	breaker *breaker.Breaker
 }
 
 type holdingKey struct{}
@@ -210,4 +230,14 @@ func (o *Orchestrator) enclosing(ctx context.Context) (holds []*budget.Hold) {
 		}
 	}
 	return holds
+}
+
+// inside reports whether a call made with ctx is part of one that the same circuit let through: it belongs to that one's trial.
+func (o *Orchestrator) inside(ctx context.Context, circuit *breaker.Breaker) bool {
+	for h, _ := ctx.Value(holdingKey{}).(*holding); h != nil; h, _ = h.Context.Value(holdingKey{}).(*holding) {
+		if h.o == o && h.breaker == circuit {
+			return true
+		}
+	}
+	return false
 }

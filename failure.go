@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/andres20980/aurea-orchestrator/retry"
@@ -17,7 +19,8 @@ import (
 // HTTPError is how a function given to [Execute] says that the provider answered with an error status. Providers do not bill those, so the hold is released;
 // whether the function is run again follows from the status, the code and the headers as for any provider's answer. It is a plain value and safe to share.
 type HTTPError struct {
-	// Status is the HTTP status, 400 to 599, and Header the answer's: Retry-After and x-should-retry are obeyed.
+	// Status is the HTTP status, 400 to 599, and Header the answer's: Retry-After and x-should-retry are obeyed. With any other status nobody knows what became of the
+	// call, and it stays unconfirmed.
 	Status int
 	Header http.Header
 	// Code, Type and Message are those of the error body, as far as it has them.
@@ -40,21 +43,23 @@ func (e *notSent) Unwrap() error { return e.error }
 // Permanent wraps an error of a function given to [Execute]: the function is not run again, and the circuit breaker does not count it.
 func Permanent(err error) error { return retry.Permanent(err) }
 
-// failureOf reads a function's error; see [Execute] for what it understands.
-func failureOf(err error) retry.Failure {
+// failureOf reads a function's error; see [Execute] for what it understands. before is how many attempts the client says that it made before the last one.
+func failureOf(err error) (f retry.Failure, before int64) {
 	var status *HTTPError
 	var unsent *notSent
 	switch {
-	case errors.As(err, &status):
-		return retry.Failure{Status: status.Status, Header: status.Header, Code: status.Code, Type: status.Type, Message: status.Message, Sent: true}
-	case errors.As(err, &unsent), neverConnected(err):
-		return retry.Failure{Err: err}
+	case errors.As(err, &status) && isErrorStatus(int64(status.Status)):
+		return retry.Failure{Status: status.Status, Header: status.Header, Code: status.Code, Type: status.Type, Message: status.Message, Sent: true}, 0
+	case status == nil && (errors.As(err, &unsent) || neverConnected(err)):
+		return retry.Failure{Err: err}, 0
 	}
-	if f, ok := clientFailure(err); ok {
-		return f
+	if f, before, ok := clientFailure(err); ok {
+		return f, before
 	}
-	return retry.Failure{Err: err, Sent: true}
+	return retry.Failure{Err: err, Sent: true}, 0
 }
+
+func isErrorStatus(status int64) bool { return status >= 400 && status <= 599 }
 
 // neverConnected reports errors that come before the first byte of a request.
 func neverConnected(err error) bool {
@@ -65,36 +70,92 @@ func neverConnected(err error) bool {
 }
 
 // clientFailure recognises the errors of clients that keep the answer's status in a field StatusCode, and perhaps the answer in Response, as the packages of OpenAI
-// (github.com/openai/openai-go) and Anthropic (github.com/anthropics/anthropic-sdk-go) do. Importing them for it would make every program link them.
-func clientFailure(err error) (f retry.Failure, ok bool) {
-	for ; err != nil; err = errors.Unwrap(err) {
+// (github.com/openai/openai-go) and Anthropic (github.com/anthropics/anthropic-sdk-go) do. Importing them for it would make every program link them. Both repeat
+// requests by themselves, and count that in a header of the last one.
+func clientFailure(err error) (f retry.Failure, before int64, ok bool) {
+	for err := range chain(err) {
 		v := reflect.ValueOf(err)
 		if v.Kind() == reflect.Pointer {
 			v = v.Elem()
 		}
-		if v.Kind() != reflect.Struct {
-			continue
-		}
-		status := v.FieldByName("StatusCode")
-		if !status.IsValid() || !status.CanInt() || status.Int() < 400 || status.Int() > 599 {
+		status := field(v, "StatusCode")
+		if !status.IsValid() || !status.CanInt() || !isErrorStatus(status.Int()) {
 			continue
 		}
 		f = retry.Failure{Status: int(status.Int()), Sent: true, Code: text(v, "Code"), Type: text(v, "Type"), Message: text(v, "Message")}
-		if resp := v.FieldByName("Response"); resp.IsValid() && resp.CanInterface() {
-			if r, is := reflect.TypeAssert[*http.Response](resp); is && r != nil { //nolint:bodyclose // who made the error has read it
-				f.Header = r.Header
-			}
+		if r, is := exported[*http.Response](v, "Response"); is && r != nil { //nolint:bodyclose // who made the error has read it
+			f.Header = r.Header
 		}
-		return f, true
+		if r, is := exported[*http.Request](v, "Request"); is && r != nil {
+			n, _ := strconv.ParseInt(r.Header.Get("X-Stainless-Retry-Count"), 10, 64)
+			before = min(max(n, 0), mostBefore)
+		}
+		return f, before, true
 	}
-	return f, false
+	return f, 0, false
+}
+
+// mostBefore is more than any client repeats a request.
+const mostBefore = 100
+
+// chain walks through an error and all that it wraps, joined errors too.
+func chain(err error) iter.Seq[error] {
+	return func(yield func(error) bool) { walkChain(err, yield) }
+}
+
+func walkChain(err error, yield func(error) bool) bool {
+	for err != nil {
+		if !yield(err) {
+			return false
+		}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this very one
+			for _, one := range joined.Unwrap() {
+				if !walkChain(one, yield) {
+					return false
+				}
+			}
+			return true
+		}
+		err = errors.Unwrap(err)
+	}
+	return true
+}
+
+// field returns a field of a struct, also one of a struct that it embeds; the zero Value if there is none.
+func field(v reflect.Value, name string) reflect.Value {
+	if v.Kind() != reflect.Struct {
+		return reflect.Value{}
+	}
+	f, ok := v.Type().FieldByName(name)
+	if !ok {
+		return reflect.Value{}
+	}
+	found, err := v.FieldByIndexErr(f.Index)
+	if err != nil { // an embedded pointer is nil
+		return reflect.Value{}
+	}
+	return found
+}
+
+func exported[T any](v reflect.Value, name string) (value T, ok bool) {
+	f := field(v, name)
+	if !f.IsValid() || !f.CanInterface() {
+		return value, false
+	}
+	return reflect.TypeAssert[T](f)
 }
 
 func text(v reflect.Value, name string) string {
-	if field := v.FieldByName(name); field.IsValid() && field.Kind() == reflect.String {
-		return field.String()
+	if f := field(v, name); f.IsValid() && f.Kind() == reflect.String {
+		return f.String()
 	}
 	return ""
+}
+
+// refusedByUs reports an error of Aurea's own.
+func refusedByUs(err error) bool {
+	_, ours := errors.AsType[*Error](err)
+	return ours
 }
 
 // judged corrects a verdict by what a function says of its own error.
@@ -104,6 +165,8 @@ func (f *function) judged(ctx context.Context, v retry.Verdict) retry.Verdict {
 		return v
 	}
 	switch {
+	case refusedByUs(f.err): // a call made inside has been judged and repeated already
+		return retry.Verdict{Class: retry.Cancelled, Reason: "refused"}
 	case f.usage != Usage{}: // an answer came, and the function did not like it
 		return retry.Verdict{Class: retry.Alive, Reason: "answered"}
 	case retry.IsPermanent(f.err):

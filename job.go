@@ -59,6 +59,17 @@ func (o *Orchestrator) Job(id string, maxCost USD) (*Job, error) {
 	return o.OpenJob(context.Background(), JobSpec{Name: id, Limit: &limit})
 }
 
+// owns refuses a call whose job is none of the orchestrator's: its money is elsewhere.
+func (o *Orchestrator) owns(job *Job) error {
+	switch {
+	case job == nil:
+		return &Error{Code: CodeInvalidRequest, Message: "the call has no job", Hint: "set Call.Job to one of Orchestrator.Job's"}
+	case job.o == nil || job.o.money != o.money:
+		return &Error{Code: CodeInvalidRequest, Message: "the call's job belongs to another orchestrator", Hint: "open it with this one"}
+	}
+	return nil
+}
+
 // Job returns a job below this one: what it spends counts against both, and its limit may be larger than what is left here.
 func (j *Job) Job(id string, maxCost USD) (*Job, error) {
 	key, name, _ := cutKey(j.ID)
@@ -71,6 +82,9 @@ func (j *Job) Job(id string, maxCost USD) (*Job, error) {
 func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) {
 	if spec.Key == "" {
 		spec.Key = LocalKey
+	}
+	if spec.Limit != nil && spec.Limit.Negative() {
+		return nil, &Error{Code: CodeInvalidRequest, Message: fmt.Sprintf("job %q: a limit of %s dollars", spec.Name, spec.Limit), Hint: "0 lets nothing be spent"}
 	}
 	for _, name := range []string{spec.Key, spec.Name} {
 		if !jobName.MatchString(name) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
@@ -49,6 +50,8 @@ func holdRefused(ctx context.Context, err error) error {
 		return &Error{Code: CodeBudgetExceeded, Message: err.Error(), Err: err, Hint: "or make the call smaller: its output cap counts in full until the answer is there"}
 	case errors.Is(err, budget.ErrCancelled):
 		return &Error{Code: CodeJobCancelled, Message: "the job is cancelled", Hint: "open another job", Err: err}
+	case errors.Is(err, budget.ErrClosed), errors.Is(err, money.ErrOverflow):
+		return storeFailed(err)
 	case ctx.Err() != nil:
 		return deadline(ctx, err)
 	default:
@@ -89,6 +92,12 @@ func deadline(ctx context.Context, err error) error {
 func storeFailed(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
+	}
+	switch {
+	case errors.Is(err, budget.ErrClosed):
+		return &Error{Code: CodeUnavailable, Message: "the orchestrator is closed", Hint: "make a new one, or close it later", Err: err}
+	case errors.Is(err, money.ErrOverflow):
+		return &Error{Code: CodeInvalidRequest, Message: err.Error(), Hint: "no call costs that much: see the counts of tokens and the price", Err: err}
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return &Error{Code: CodeNotFound, Message: err.Error(), Err: err}

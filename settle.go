@@ -77,7 +77,7 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 		return bill{outcome: outcomeEstimated, cost: t.worst}
 	}
 	if cost > t.worst {
-		w.o.billedPast(w.excessKey(t), cost-t.worst)
+		w.billedPast(t, cost)
 		if secondLook(t.kind) {
 			w.o.looks.distrust(w.excessKey(t))
 		}
@@ -241,7 +241,7 @@ func feedback(resp *Response, v retry.Verdict, b bill) ratelimit.Feedback {
 	}
 	if b.outcome == outcomeOK {
 		u := b.usage
-		f.InputTokens, f.OutputTokens = u.InputTokens(), u.OutputTokens()
+		f.InputTokens, f.OutputTokens, f.CacheReadTokens = u.InputTokens(), u.OutputTokens(), u.CacheRead
 	}
 	return f
 }

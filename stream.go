@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -25,6 +26,8 @@ type Stream struct {
 	ended  chan struct{}
 	answer *Answer
 	err    error
+
+	panicked any
 }
 
 // Event is one server-sent event of a stream.
@@ -53,24 +56,38 @@ func (o *Orchestrator) Stream(ctx context.Context, call Call) (*Stream, error) {
 	call.Sink = sink
 	s := &Stream{cancel: cancel, pipe: r, ended: make(chan struct{})}
 	wake := context.AfterFunc(ctx, func() { _ = r.CloseWithError(context.Cause(ctx)) }) // a reader that does not read must not keep the provider waiting
-	go func() {
-		defer close(s.ended)
-		defer cancel(nil)
+	go s.run(func() {
 		s.answer, s.err = o.streamed(ctx, call)
 		wake()
 		_ = w.CloseWithError(s.err)
-	}()
+	})
 	select {
 	case <-sink.started:
 		s.status, s.header = sink.status, sink.header
 		return s, nil
 	case <-s.ended:
 	}
+	if s.panicked != nil {
+		panic(s.panicked) // in the goroutine of the caller, whose it is
+	}
 	if s.answer == nil || s.answer.Status == 0 {
 		return nil, s.err
 	}
 	s.status, s.header, s.body = s.answer.Status, s.answer.Header, bytes.NewReader(s.answer.Body)
 	return s, nil
+}
+
+// run does the stream's work. A function of the caller's that panics must not end the process from a goroutine that he does not know of.
+func (s *Stream) run(work func()) {
+	defer close(s.ended)
+	defer s.cancel(nil)
+	defer func() {
+		if s.panicked = recover(); s.panicked != nil {
+			s.err = &Error{Code: "internal", Message: fmt.Sprintf("a function called for the stream panicked: %v", s.panicked)}
+			_ = s.pipe.CloseWithError(s.err)
+		}
+	}()
+	work()
 }
 
 // streamed is Do for a body that asks for a stream.
@@ -96,7 +113,14 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if s.body != nil {
 		return s.body.Read(p)
 	}
-	return s.pipe.Read(p)
+	n, err := s.pipe.Read(p)
+	if errors.Is(err, io.ErrClosedPipe) { // by Close, or by the end of the context
+		<-s.ended
+		if err = s.err; err == nil {
+			err = ErrCallerGone
+		}
+	}
+	return n, err
 }
 
 // Events returns the events of the stream. The last pair has the error that ended it, if it did not end well. An event's Data is valid until the next one.
@@ -174,8 +198,14 @@ func (w *walk) stream(ctx context.Context, t *target, req *Request) *Response {
 		req.Sink = h
 		defer func() { _ = h.flush() }()
 	}
+	if s, ok := w.call.Sink.(*pipeSink); ok { // whose reader may not be reading
+		defer context.AfterFunc(ctx, func() { _ = s.pipe.CloseWithError(upstreamFailed(t, context.Cause(ctx))) })()
+	}
 	resp := t.provider.Do(ctx, req)
-	if w.call.Sink == nil && resp.Meter != nil {
+	if resp != nil && errors.Is(resp.Failure.Err, ErrCallerGone) && errors.Is(context.Cause(ctx), errRequestTimeout) {
+		resp.Failure.Err = errRequestTimeout // which is why the pipe was closed
+	}
+	if w.call.Sink == nil && resp != nil && resp.Meter != nil {
 		resp.Failure.Delivered = false // to nobody yet
 		if collected.body.Len() > 0 {
 			resp.Body = collected.body.Bytes()

@@ -137,7 +137,8 @@ type target struct {
 	cap       int64          // output cap in force per choice
 	outputCap int64          // of all choices together
 	worst     money.USD
-	kind      string // which bound was used
+	raised    money.USD // of worst, because the provider has billed past the bound before
+	kind      string    // which bound was used
 	breaker   *breaker.Breaker
 	limits    *limits
 	inputLen  int64

@@ -242,8 +242,11 @@ type Permit struct {
 	ended bool // under b.mu
 }
 
-// Done says how the call ended. Further calls do nothing.
+// Done says how the call ended. Further calls do nothing, and so does a nil Permit.
 func (p *Permit) Done(o Outcome) {
+	if p == nil {
+		return
+	}
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
 	if !p.ended {

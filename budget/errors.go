@@ -22,6 +22,8 @@ var (
 	ErrJournal = errors.New("budget: journal cannot be written; free some disk space or check the folder's permissions")
 	// ErrClosed: the tracker was closed, or the hold has ended already.
 	ErrClosed = errors.New("budget: closed")
+	// ErrForeign: a path belongs to the tracker that made it.
+	ErrForeign = errors.New("budget: the path belongs to another tracker")
 	// ErrOwnerMayLive: money is in doubt with a process that may still be running; ask again later.
 	ErrOwnerMayLive = errors.New("budget: the process that made these calls may still be alive")
 )

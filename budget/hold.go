@@ -116,6 +116,9 @@ func (e *Ending) finish(err error, rejected bool) {
 // for a minute, [ErrClosed] after Close, or the context's error. Usually it takes less than a microsecond; a hold that needs
 // more than the lease has takes a transaction.
 func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
+	if p.t != t {
+		return nil, ErrForeign
+	}
 	if a.Amount < 0 || a.Amount > maxAmount {
 		return nil, fmt.Errorf("budget: hold %s dollars: %w", a.Amount, money.ErrOverflow)
 	}
@@ -169,6 +172,9 @@ func (t *Tracker) Hold(ctx context.Context, p *Path, a Ask) (*Hold, error) {
 // Record writes the row of an attempt that was never made and costs nothing, with what it completes. It needs no money, so no limit and no
 // cancellation refuses it; only [ErrClosed] and the context do.
 func (t *Tracker) Record(ctx context.Context, p *Path, call store.Call, c *store.Completion) (*Ending, error) {
+	if p.t != t {
+		return nil, ErrForeign
+	}
 	if call.ID == "" {
 		call.ID = rand.Text()
 	}

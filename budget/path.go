@@ -172,6 +172,9 @@ func (l *lease) standing() Standing {
 
 // Standing returns the accounts of a path in its order, as they are on the store now, with what this process has not written down yet.
 func (t *Tracker) Standing(ctx context.Context, p *Path) ([]Standing, error) {
+	if p.t != t {
+		return nil, ErrForeign
+	}
 	t.applying.Lock() // no round may change the leases between the store's snapshot and ours
 	defer t.applying.Unlock()
 	t.mu.Lock()
@@ -206,6 +209,9 @@ func (t *Tracker) Standing(ctx context.Context, p *Path) ([]Standing, error) {
 // Glance is [Tracker.Standing] from memory: it costs no access to the store and may be behind by what other processes
 // did in the last second, or longer where this process did not use the account.
 func (t *Tracker) Glance(p *Path) []Standing {
+	if p.t != t {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	leases := p.bind()

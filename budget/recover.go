@@ -120,6 +120,9 @@ func (t *Tracker) sweep(ctx context.Context, self store.OwnerID) error {
 
 // Reconcile is the function [Reconcile] on a path of this tracker, with its longest call.
 func (t *Tracker) Reconcile(ctx context.Context, p *Path, job string, spent bool) (money.Sum, error) {
+	if p.t != t {
+		return money.Sum{}, ErrForeign
+	}
 	t.mu.Lock()
 	ids := p.ids
 	t.mu.Unlock()
