@@ -35,12 +35,16 @@ type Provider interface {
 // InputCounter is a [Provider] that can say how many tokens the input of a request is before it is sent, at no cost.
 type InputCounter interface {
 	Provider
-	// CountInput performs one exchange that is not billed. It returns an error matching [ErrNotCounted] where there is no count for such a request.
+	// CountInput performs one exchange that is not billed. It returns an error matching [ErrNotCounted] where the provider counts nothing, and [ErrNotCountable] where it
+	// does not count such a request.
 	CountInput(ctx context.Context, req *Request) (tokens int64, err error)
 }
 
-// ErrNotCounted says that a provider does not count the input of a request.
-var ErrNotCounted = errors.New("the provider does not count the input of such requests")
+// ErrNotCounted says that a provider does not count the input of requests, [ErrNotCountable] that it does not count that of a request like this one.
+var (
+	ErrNotCounted   = errors.New("the provider does not count the input of requests")
+	ErrNotCountable = errors.New("the provider does not count the input of such requests")
+)
 
 // Request is one attempt as it will be sent.
 type Request struct {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,7 +100,7 @@ func (w *walk) lookAgain(t *target) {
 // refusedMoney reports whether a refusal for want of money can be answered by a second look that was not taken yet: what is free was more at a glance than by the
 // store's word.
 func (w *walk) refusedMoney(t *target, err error) (again bool) {
-	if exceeded, ok := errors.AsType[*budget.ExceededError](err); !ok || t.looked || w.o.looks.off || w.function != nil || exceeded == nil {
+	if !errors.Is(err, budget.ErrExceeded) || t.looked || w.o.looks.off || w.function != nil {
 		return false
 	}
 	was := t.worst
@@ -112,23 +114,25 @@ func (w *walk) look(t *target, free money.USD) {
 		return
 	}
 	t.looked = true
-	after := 0
-	ways := []func() (tokens int64, kind string, ok bool){
-		func() (tokens int64, kind string, ok bool) {
-			tokens, after, ok = w.byPrefix(t)
-			return tokens, usage.BoundPrefix, ok
-		},
-		func() (tokens int64, kind string, ok bool) { return w.byProvider(t) },
-		func() (tokens int64, kind string, ok bool) { return w.byTokenizer(t, after) },
-	}
-	for _, way := range ways {
-		if tokens, kind, ok := way(); ok {
-			w.adopt(t, tokens, kind)
-			if t.worst <= free || kind == usage.BoundProvider { // nobody knows better
-				return
-			}
+	from, counted := w.byPrefix(t)
+	if counted {
+		if w.adopt(t, from.tokens, usage.BoundPrefix); t.worst <= free {
+			return
 		}
 	}
+	if tokens, ok := w.byProvider(t); ok {
+		w.adopt(t, tokens, usage.BoundProvider)
+		return // nobody knows better
+	}
+	if tokens, ok := w.byTokenizer(t, from); ok {
+		w.adopt(t, tokens, usage.BoundTokenizer)
+	}
+}
+
+// beginning is what is known of the input: a bound of all of it, and how many of its messages the provider has counted, which are not to be counted again.
+type beginning struct {
+	tokens int64
+	after  int
 }
 
 // readOutline reads how the target's request goes on from others, once.
@@ -136,12 +140,24 @@ func (w *walk) readOutline(t *target) bool {
 	if t.outline != nil {
 		return true
 	}
-	outline, err := usage.ReadOutline(w.call.API, t.provider.Name(), t.body)
+	outline, err := usage.ReadOutline(w.call.API, w.around(t), t.body)
 	if err != nil {
 		return false
 	}
 	t.outline = &outline
 	return true
+}
+
+// around names what else than the body decides how a request is counted: the provider, and the versions and trials of its API that the caller's headers ask for.
+func (w *walk) around(t *target) string {
+	var asked []string
+	for name, values := range w.call.Header {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "anthropic-") || strings.HasPrefix(name, "openai-") {
+			asked = append(asked, name+": "+strings.Join(values, ", "))
+		}
+	}
+	slices.Sort(asked)
+	return strings.Join(append(asked, t.provider.Name()), "\n")
 }
 
 // adopt makes a better bound of the input the target's, if it makes the whole bound smaller. The output cap is chosen again if it was ours and no attempt has gone
@@ -165,69 +181,70 @@ func (w *walk) adopt(t *target, tokens int64, kind string) {
 }
 
 // byPrefix bounds the input by what the provider counted for the job's earlier calls, and the bytes that are new.
-func (w *walk) byPrefix(t *target) (tokens int64, after int, ok bool) {
-	return w.o.looks.known.bound(w.call.Job.key(), func(known func(usage.PrefixID) (usage.Known, bool)) (int64, int, bool) {
+func (w *walk) byPrefix(t *target) (from beginning, ok bool) {
+	from.tokens, from.after, ok = w.o.looks.known.bound(w.call.Job.key(), func(known func(usage.PrefixID) (usage.Known, bool)) (int64, int, bool) {
 		return t.outline.Bound(*t.price, known)
 	})
+	return from, ok
 }
 
 // byProvider asks the provider for its own count. An item of a batch does not: there may be a million of them, and they can wait for one another's money.
-func (w *walk) byProvider(t *target) (tokens int64, kind string, ok bool) {
+func (w *walk) byProvider(t *target) (tokens int64, ok bool) {
 	counter, ok := t.provider.Provider.(InputCounter)
 	name := t.provider.Name()
 	if !ok || w.call.Item != nil || !w.o.looks.asks(name+" "+string(w.call.API)) {
-		return 0, "", false
+		return 0, false
 	}
 	ctx, cancel := context.WithTimeout(w.call.Waiting, countWait)
 	defer cancel()
 	tokens, err := counter.CountInput(ctx, &Request{API: w.call.API, Model: t.model, Body: t.body, Header: w.call.Header, Key: t.key})
 	if err != nil {
-		if w.call.Waiting.Err() == nil {
+		if w.call.Waiting.Err() == nil && !errors.Is(err, ErrNotCountable) {
 			w.o.looks.failed(name+" "+string(w.call.API), err)
 		}
 		w.o.log.Debug("the provider did not count an input", "call_id", w.id, "provider", name, "error", err)
-		return 0, "", false
+		return 0, false
 	}
 	if tokens <= 0 || tokens > mostCounted {
-		return 0, "", false
+		return 0, false
 	}
-	return tokens + (tokens*countPercent+99)/100 + countMore, usage.BoundProvider, true
+	return tokens + (tokens*countPercent+99)/100 + countMore, true
 }
 
 // mostCounted is more than any model reads.
 const mostCounted = 1 << 40
 
 // byTokenizer counts the long texts of a request to a model of OpenAI's, those of the messages that no earlier count covers.
-func (w *walk) byTokenizer(t *target, after int) (tokens int64, kind string, ok bool) {
+func (w *walk) byTokenizer(t *target, from beginning) (tokens int64, ok bool) {
 	if w.o.looks.tokenizer == nil || t.price.Provider != "openai" {
-		return 0, "", false
+		return 0, false
 	}
 	count, ok := w.o.looks.tokenizer(t.model)
 	if !ok {
-		return 0, "", false
+		return 0, false
 	}
-	if tokens = t.input; after == 0 {
+	if from.after == 0 {
 		in, ok, _ := usage.InputBound(*t.price, t.request)
 		if !ok {
-			return 0, "", false
+			return 0, false
 		}
-		tokens = in.Total()
+		from.tokens = in.Total()
 	}
 	select {
 	case w.o.looks.desks <- struct{}{}:
 		defer func() { <-w.o.looks.desks }()
 	case <-w.call.Waiting.Done():
-		return 0, "", false
+		return 0, false
 	}
 	count("") // the first use of a vocabulary reads it, which is not the request's to pay
 	until := time.Now().Add(tokenizeFor)
-	fewer := t.outline.Tokenized(after, func(text string) (int64, bool) {
+	fewer := t.outline.Tokenized(from.after, func(text string) (int64, bool) {
 		if time.Now().After(until) {
 			return 0, false
 		}
 		return count(text)
 	})
-	return tokens - fewer, usage.BoundTokenizer, fewer > 0
+	return from.tokens - fewer, fewer > 0
 }
 
 // learn remembers what the provider counted for a request, for the turn that follows it.

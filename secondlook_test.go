@@ -36,6 +36,7 @@ type agent struct {
 	system   string
 	tools    int
 	cap      int // 0: none
+	header   http.Header
 	rng      *rand.Rand
 
 	counted int64 // tokens of the turn before, which the provider has in its cache
@@ -149,7 +150,7 @@ func (a *agent) turn(t *testing.T, orch *aureatest.Orchestrator, job *aurea.Job)
 	}
 	step.Endpoint = endpoints[a.api]
 	orch.Provider.Script(step)
-	answer, err := orch.Do(t.Context(), aurea.Call{Job: job, API: a.api, Body: a.body()})
+	answer, err := orch.Do(t.Context(), aurea.Call{Job: job, API: a.api, Body: a.body(), Header: a.header})
 	if err == nil {
 		a.say("assistant", reply)
 	} else { // the step must not be there for the next request
@@ -329,6 +330,33 @@ func TestTheProviderDoesNotCount(t *testing.T) {
 	if _, _, err := one(t, orch, "0.5", aurea.Call{API: usage.Messages, Body: raw}); aurea.ErrorCode(err) != aurea.CodeBudgetExceeded || len(paths(orch)) != 0 {
 		t.Errorf("%v, requests %v", err, paths(orch))
 	}
+	if _, kind, err := one(t, orch, "0.5", aurea.Call{API: usage.Messages, Body: prose(usage.Messages, "claude-opus-4-5", 100_000, 100)}); err != nil || kind != usage.BoundProvider {
+		t.Errorf("a request without it, after that: %s, %v", kind, err)
+	}
+}
+
+// Pages in line are held at the whole window, until the provider has counted them.
+func TestTheProviderCountsPages(t *testing.T) {
+	t.Parallel()
+	orch := aureatest.New(t)
+	const model = "claude-opus-4-5" // whose window is $1
+	first := `{"model":"` + model + `","max_tokens":100,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"` + strings.Repeat("A", 4000) + `"}}]}`
+	next := `,{"role":"assistant","content":"Read."},{"role":"user","content":"And now?"}`
+	if _, kind, err := one(t, orch, "3", aurea.Call{API: usage.Messages, Body: []byte(first + `]}`)}); err != nil || kind != usage.BoundContext {
+		t.Errorf("%s, %v", kind, err)
+	}
+	job, err := orch.Job("pages", 50*aurea.Cent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, body := range []string{first + `]}`, first + next + `]}`} {
+		if _, err := orch.Do(t.Context(), aurea.Call{Job: job, API: usage.Messages, Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+		if kind := orch.Booked(t, job)[i].BoundKind; kind != []string{usage.BoundProvider, usage.BoundPrefix}[i] {
+			t.Errorf("turn %d is bounded by %s", i, kind)
+		}
+	}
 }
 
 // For models of OpenAI's there is a tokenizer. For others it says nothing.
@@ -425,6 +453,10 @@ func TestAnotherConversationIsNotKnown(t *testing.T) {
 		{"another job", func(_ *agent, job func(string) *aurea.Job) *aurea.Job { return job("second") }, false},
 		{"another system prompt", func(a *agent, _ func(string) *aurea.Job) *aurea.Job { a.system += "."; return nil }, false},
 		{"another beginning", func(a *agent, _ func(string) *aurea.Job) *aurea.Job { a.messages[0] = a.messages[1]; return nil }, false},
+		{"another version", func(a *agent, _ func(string) *aurea.Job) *aurea.Job {
+			a.header = http.Header{"Anthropic-Beta": {"x"}}
+			return nil
+		}, false},
 		{"another model", func(a *agent, _ func(string) *aurea.Job) *aurea.Job { a.model = "claude-opus-4-6"; return nil }, false},
 	} {
 		orch := aureatest.New(t)

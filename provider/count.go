@@ -29,11 +29,11 @@ type Counting struct {
 const maxCountAnswer = 64 << 10
 
 // CountInput asks the provider how many tokens the input of a request is. It repeats nothing. The error matches [aurea.ErrNotCounted] where the provider has no such
-// endpoint, or where the request is not for it.
+// endpoint, and [aurea.ErrNotCountable] where the request is not for it.
 func (p *HTTP) CountInput(ctx context.Context, req *aurea.Request) (int64, error) {
 	c := p.dialect.Count
 	if c == nil || c.API != req.API {
-		return 0, aurea.ErrNotCounted
+		return 0, aurea.ErrNotCountable
 	}
 	body, err := c.input(req.Body)
 	if err != nil {
@@ -67,7 +67,7 @@ func (p *HTTP) CountInput(ctx context.Context, req *aurea.Request) (int64, error
 func (c *Counting) input(body []byte) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
-		return nil, aurea.ErrNotCounted
+		return nil, aurea.ErrNotCountable
 	}
 	out := []byte{'{'}
 	for dec.PeekKind() == '"' {
@@ -87,7 +87,7 @@ func (c *Counting) input(body []byte) ([]byte, error) {
 			out = append(strconv.AppendQuote(out, field), ':')
 			out = append(out, value...)
 		case !slices.Contains(c.Idle, field) && value.Kind() != 'n':
-			return nil, aurea.ErrNotCounted
+			return nil, aurea.ErrNotCountable
 		}
 	}
 	return append(out, '}'), nil

@@ -68,7 +68,8 @@ func TestCountInput(t *testing.T) {
 		},
 		{
 			usage.Responses, `{"model":"m","input":"x","instructions":"i","max_output_tokens":5,"store":false,"stream":true,"reasoning":{"effort":"low"}}`,
-			"/v1/responses/input_tokens", map[string]any{"model": "m", "input": "x", "instructions": "i", "reasoning": map[string]any{"effort": "low"}},
+			"/v1/responses/input_tokens",
+			map[string]any{"model": "m", "input": "x", "instructions": "i", "reasoning": map[string]any{"effort": "low"}},
 		},
 	} {
 		s := &counting{status: http.StatusOK, answer: `{"object":"response.input_tokens","input_tokens":1234}`}
@@ -89,33 +90,33 @@ func TestCountInput(t *testing.T) {
 func TestCountInputFails(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		api        usage.API
-		body       string
-		status     int
-		answer     string
-		notCounted bool
+		api    usage.API
+		body   string
+		status int
+		answer string
+		want   error
 	}{
-		{usage.Messages, `{"model":"m","messages":[],"container":"c"}`, 200, `{"input_tokens":1}`, true},
-		{usage.Messages, `{"model":"m","messages":[],"mcp_servers":[{}]}`, 200, `{"input_tokens":1}`, true},
-		{usage.Responses, `{"model":"m","input":"x","previous_response_id":"r"}`, 200, `{"input_tokens":1}`, true},
-		{usage.Responses, `{"model":"m","input":"x","something":"new"}`, 200, `{"input_tokens":1}`, true},
-		{usage.Chat, `{"model":"m","messages":[]}`, 200, `{"input_tokens":1}`, true},
-		{usage.Messages, `[]`, 200, `{"input_tokens":1}`, true},
-		{usage.Messages, `{"messages":[]}`, 404, `{}`, true},
-		{usage.Messages, `{"messages":[]}`, 405, `{}`, true},
-		{usage.Messages, `{"messages":[]}`, 429, `{"input_tokens":5}`, false},
-		{usage.Messages, `{"messages":[]}`, 302, `{"input_tokens":5}`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":0}`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":-5}`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":1.5}`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":"5"}`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":5`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":5,"input_tokens":1}`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `{"tokens":5}`, false},
-		{usage.Messages, `{"messages":[]}`, 200, `<html>`, false},
+		{usage.Messages, `{"model":"m","messages":[],"container":"c"}`, 200, `{"input_tokens":1}`, aurea.ErrNotCountable},
+		{usage.Messages, `{"model":"m","messages":[],"mcp_servers":[{}]}`, 200, `{"input_tokens":1}`, aurea.ErrNotCountable},
+		{usage.Responses, `{"model":"m","input":"x","previous_response_id":"r"}`, 200, `{"input_tokens":1}`, aurea.ErrNotCountable},
+		{usage.Responses, `{"model":"m","input":"x","something":"new"}`, 200, `{"input_tokens":1}`, aurea.ErrNotCountable},
+		{usage.Chat, `{"model":"m","messages":[]}`, 200, `{"input_tokens":1}`, aurea.ErrNotCountable},
+		{usage.Messages, `[]`, 200, `{"input_tokens":1}`, aurea.ErrNotCountable},
+		{usage.Messages, `{"messages":[]}`, 404, `{}`, aurea.ErrNotCounted},
+		{usage.Messages, `{"messages":[]}`, 405, `{}`, aurea.ErrNotCounted},
+		{usage.Messages, `{"messages":[]}`, 429, `{"input_tokens":5}`, nil},
+		{usage.Messages, `{"messages":[]}`, 302, `{"input_tokens":5}`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":0}`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":-5}`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":1.5}`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":"5"}`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":5`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `{"input_tokens":5,"input_tokens":1}`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `{"tokens":5}`, nil},
+		{usage.Messages, `{"messages":[]}`, 200, `<html>`, nil},
 	} {
 		s := &counting{status: c.status, answer: c.answer}
-		if n, err := s.ask(t, c.api, c.body); err == nil || n != 0 || errors.Is(err, aurea.ErrNotCounted) != c.notCounted {
+		if n, err := s.ask(t, c.api, c.body); err == nil || n != 0 || c.want != nil && !errors.Is(err, c.want) || c.want == nil && (errors.Is(err, aurea.ErrNotCounted) || errors.Is(err, aurea.ErrNotCountable)) {
 			t.Errorf("%s %s, answered %d %s: %d, %v", c.api, c.body, c.status, c.answer, n, err)
 		}
 	}

@@ -13,10 +13,10 @@ import (
 )
 
 // conversation is an agent's: twenty exchanges about a text of a kind, in pieces as tools return them.
-func conversation(make func(int) string) (texts []string, body func(n int) []byte) {
+func conversation(write func(int) string) (texts []string, body func(n int) []byte) {
 	question := corpora["english"]
 	for i := range 20 {
-		texts = append(texts, question(200+i), make(3_000+100*i))
+		texts = append(texts, question(200+i), write(3_000+100*i))
 	}
 	return texts, func(n int) []byte {
 		list := []map[string]any{}

@@ -290,8 +290,8 @@ func TestTokenizedBounds(t *testing.T) {
 			}),
 		), 1, 4).Draw(t, "texts"))
 	})
-	for name, make := range corpora {
-		t.Run(name, func(t *testing.T) { check(t, []string{make(5_000), make(100)}) })
+	for name, write := range corpora {
+		t.Run(name, func(t *testing.T) { check(t, []string{write(5_000), write(100)}) })
 	}
 }
 
