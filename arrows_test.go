@@ -46,7 +46,8 @@ var arrows = map[string][]string{
 	},
 	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
 	"internal/app": {"", "budget", "config", "gateway", "logging", "observe", "redact", "setup", "simulate", "store", "store/sqlite"},
-	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "simulate", "store"},
+	"verify":       {"money", "store"},
+	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "simulate", "store", "verify"},
 	"cmd/aurea":    {"internal/cli"},
 }
 

@@ -149,22 +149,7 @@ func Reconcile(ctx context.Context, st store.Store, path []store.CounterID, job 
 			continue
 		}
 		checked[d.Owner] = true
-		o, err := st.Owner(ctx, d.Owner)
-		if err != nil {
-			return money.Sum{}, fmt.Errorf("budget: reconcile: %w", err)
-		}
-		if o.State != store.OwnerDead || !now.Before(o.Died.Add(outOfContact+maxCallTime)) {
-			continue
-		}
-		release, dead, err := st.ClaimDead(ctx, o.ID)
-		if err != nil {
-			return money.Sum{}, fmt.Errorf("budget: reconcile: %w", err)
-		}
-		if !dead {
-			return money.Sum{}, fmt.Errorf("%w: process %d on %s; try again after %s",
-				ErrOwnerMayLive, o.PID, o.Host, o.Died.Add(outOfContact+maxCallTime).UTC().Format(time.RFC3339))
-		}
-		if err := release(); err != nil {
+		if err := surelyEnded(ctx, st, d.Owner, now, maxCallTime); err != nil {
 			return money.Sum{}, fmt.Errorf("budget: reconcile: %w", err)
 		}
 	}
