@@ -9,11 +9,11 @@ import (
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
-// filled repeats a piece, numbered where it has a %d, until it is n bytes long.
+// filled repeats a piece, numbered where it has a %, until it is n bytes long.
 func filled(n int, piece, between string) string {
 	var b strings.Builder
 	b.Grow(n + len(piece) + 16)
-	numbered := strings.Contains(piece, "%d")
+	numbered := strings.Contains(piece, "%")
 	for i := 0; b.Len() < n; i++ {
 		if i > 0 {
 			b.WriteString(between)

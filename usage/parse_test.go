@@ -78,6 +78,11 @@ func TestParse(t *testing.T) {
 			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000195"), HasReported: true, ReportedBy: "openrouter"},
 		},
 		{
+			"a cost that cannot be true", usage.Chat,
+			`{"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":10000.01}}`,
+			usage.Usage{Input: 10, Output: 5, Reported: -1, HasReported: true, ReportedBy: "openrouter"},
+		},
+		{
 			"OpenRouter with the customer's key", usage.Chat,
 			`{"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":0.000001,"is_byok":true,"cost_details":{"upstream_inference_cost":0.0000195}}}`,
 			usage.Usage{Input: 10, Output: 5, Reported: money.MustParse("0.0000205"), HasReported: true, ReportedBy: "openrouter"},

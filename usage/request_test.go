@@ -186,6 +186,42 @@ func TestReadRequestRefuses(t *testing.T) {
 	}
 }
 
+// A name that is there twice is found among many, in any order, and within other objects.
+func TestReadRequestFindsNamesTwice(t *testing.T) {
+	t.Parallel()
+	for _, names := range []int{1, 15, 16, 17, 33, 100, 5_000} {
+		inner := filled(12*names, `"key%04d":{"a":1}`, ",")
+		for _, body := range []string{`{` + inner + `,"max_tokens":5}`, `{"max_tokens":5,` + inner + `}`, `{"messages":[{` + inner + `},{` + inner + `}],` + inner + `}`} {
+			if _, err := usage.ReadRequest(usage.Chat, []byte(body)); err != nil {
+				t.Errorf("%d names: %v", names, err)
+			}
+		}
+		for _, body := range []string{
+			`{"max_tokens":5,` + inner + `,"max_tokens":9}`, `{` + inner + `,"max_tokens":5,"max_tokens":9}`, `{` + inner + `,"max_tokens":5,` + inner + `}`,
+			`{` + inner + `,"messages":[{` + inner + `,"content":"a"},{` + inner + `,"content":"a","content":"b"}]}`,
+		} {
+			if _, err := usage.ReadRequest(usage.Chat, []byte(body)); err == nil || !strings.Contains(err.Error(), "twice in one object") {
+				t.Errorf("%d names: %v", names, err)
+			}
+		}
+	}
+}
+
+// What is nested too deep to look into has no bound, and of reasons a few are enough; but that the provider may rewrite the conversation is always among them.
+func TestReadRequestReasons(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`[{"type":"tool_result","content":`, 40) + `"x"` + strings.Repeat(`}]`, 40)
+	r, err := usage.ReadRequest(usage.Messages, []byte(`{"messages":`+deep+`}`))
+	if err != nil || len(r.Unbounded) != 1 || !strings.Contains(r.Unbounded[0], "too deep") {
+		t.Errorf("%+v, %v", r.Unbounded, err)
+	}
+	many := `{"tools":[` + filled(5_000, `{"type":"tool%d"}`, ",") + `],"context_management":{"edits":[]}}`
+	r, err = usage.ReadRequest(usage.Messages, []byte(many))
+	if err != nil || len(r.Unbounded) > 20 || !strings.Contains(strings.Join(r.Unbounded, " "), "rewrite the conversation") {
+		t.Errorf("%d reasons: %v", len(r.Unbounded), err)
+	}
+}
+
 func FuzzReadRequest(f *testing.F) {
 	f.Add("chat", `{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}]}],"max_tokens":5}`)
 	f.Add("messages", `{"system":[{"cache_control":{"ttl":"1h"}}],"tools":[{"type":"web_search_1","max_uses":1e12},{"type":"web_search_2","max_uses":1e12}]}`)
