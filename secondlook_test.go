@@ -398,10 +398,19 @@ func TestTheCapIsChosenAgain(t *testing.T) {
 	if body := string(sent[len(sent)-1].Body); strings.Count(body, "max_") != 1 {
 		t.Errorf("caps in %s", body[len(body)-100:])
 	}
-	// Of $0.19 an eighth is a share. By bytes the input alone is $0.2, and the cap the floor; by tokens it is a tenth of the share.
-	blank := aurea.Call{API: usage.Chat, Body: fmt.Appendf(nil, `{"model":"gpt-4.1","messages":[{"role":"user","content":%q}]}`, strings.Repeat(" ", 100_000))}
-	orch.Provider.Script(aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 100, Output: 10}))
-	if answer, kind, err = one(t, orch, "0.19", blank); err != nil || kind != usage.BoundTokenizer || answer.InjectedCap <= 2000 {
+	// An eighth of what is free is a share. By what is left of $0.2 the input does not fit, and the cap would be the floor; by tokens of the beginning that is known it is a
+	// fraction of the share.
+	job, err := orch.Job("cap", money.MustParse("0.3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	orch.Provider.Script(aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 100, Output: 10_000}), aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 100, Output: 10}))
+	for range 2 {
+		if answer, err = orch.Do(t.Context(), aurea.Call{Job: job, API: usage.Chat, Body: prose(usage.Chat, "gpt-4.1", 120_000, 0)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kind = orch.Booked(t, job)[1].BoundKind; kind != usage.BoundPrefix || answer.InjectedCap <= 2000 {
 		t.Fatalf("%s, %v, %+v", kind, err, answer)
 	}
 }

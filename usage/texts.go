@@ -15,9 +15,14 @@ const (
 	chunk = 2 << 10
 )
 
+// leastBytes is how many bytes a token of a text stands for at most: common words are longer tokens, but a server that only speaks OpenAI's format under the name of one of its
+// models, and a simulated one, count in their own way, mostly a token for four bytes.
+const leastBytes = 4
+
 // Tokenized returns how many tokens fewer than its bytes a request has by a tokenizer, in the messages after the first so many and, where that is none, in the texts
 // around them. count is given pieces of up to 2 KB of the texts as the model reads them; where it returns false, that text and all after it count as their
-// bytes. 3 % and 2 tokens are added to each text's count, for what is written around it and for a model whose vocabulary differs a little.
+// bytes. 3 % and 2 tokens are added to each text's count, for what is written around it and for a model whose vocabulary differs a little, and no text counts
+// as less than a token for four bytes.
 func (o Outline) Tokenized(after int, count func(text string) (tokens int64, ok bool)) (fewer int64) {
 	t := texts{count: count}
 	if after == 0 {
@@ -87,6 +92,7 @@ func (t *texts) text(v jsontext.Value) {
 		rest = rest[n:]
 	}
 	tokens += (tokens*3 + 99) / 100
+	tokens = max(tokens, int64(len(v))/leastBytes+1)
 	t.fewer += max(0, int64(len(v))-tokens)
 }
 
