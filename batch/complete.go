@@ -58,19 +58,20 @@ func failure(a *aurea.Answer) (code, message string) {
 
 // providerError reads error.code (or error.type) and error.message, which both formats have.
 func providerError(body []byte) (code, message string) {
-	outer, _, err := object(body)
+	outer, err := object(body)
 	if err != nil {
 		return "", ""
 	}
-	inner, _, err := object(outer["error"])
+	value, _ := outer.get("error")
+	inner, err := object(value)
 	if err != nil {
 		return "", ""
 	}
 	for _, name := range []string{"code", "type"} {
-		if code == "" && inner[name].Kind() == jsontext.Kind('"') {
-			code, _ = unquote(inner[name])
+		if v, _ := inner.get(name); code == "" && v.Kind() == jsontext.Kind('"') {
+			code, _ = unquote(v)
 		}
 	}
-	message, _ = text(inner, "message")
+	message, _ = inner.text("message")
 	return code, message
 }

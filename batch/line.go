@@ -41,52 +41,101 @@ func APIOf(url string) (usage.API, bool) {
 // messages; anything else goes into the request as it is). The item's body is ready to be sent, but for fields Aurea owns.
 // The error says what is wrong and how to mend it, without the line number.
 func ParseLine(line []byte, d Defaults) (store.Item, error) {
-	fields, order, err := object(line)
-	if err != nil {
+	p := parser{d: d}
+	if err := p.parse(line); err != nil {
 		return store.Item{}, err
 	}
-	var item store.Item
-	if _, full := fields["body"]; full || fields["custom_id"] != nil {
-		item, err = batchLine(fields, order)
-	} else {
-		item, err = shorthand(fields, order, d)
-	}
-	if err != nil {
-		return item, err
-	}
-	return finish(item, d)
+	return p.item()
 }
 
-// object splits a JSON object into its top-level values, in order. Duplicate names and trailing text are errors.
-func object(line []byte) (fields map[string]jsontext.Value, order []string, err error) {
+// parser reads lines one after the other. Its zero value, with defaults, is ready; what it holds is good until the next line.
+type parser struct {
+	d      Defaults
+	fields fields
+	buf    []byte // of a body that was put together
+
+	id, url string
+	body    []byte // as the line has it, or put together from shorthand
+	req     usage.Request
+	// What the defaults add to the body: the model, and a cap of so many tokens in that field.
+	model    bool
+	capField string
+}
+
+// parse reads a line.
+func (p *parser) parse(line []byte) error {
+	var ok bool
+	if p.fields, ok = split(line, p.fields[:0]); !ok {
+		var err error
+		if p.fields, err = object(line); err != nil {
+			return err
+		}
+	}
+	_, full := p.fields.get("body")
+	if id, there := p.fields.get("custom_id"); there && len(id) > 0 {
+		full = true
+	}
+	err := p.shape(full)
+	if err == nil {
+		err = p.finish()
+	}
+	if err != nil && ok {
+		if _, malformed := object(line); malformed != nil { // which says it of the whole line
+			return malformed
+		}
+	}
+	return err
+}
+
+func (p *parser) shape(full bool) error {
+	if full {
+		return p.batchLine()
+	}
+	return p.shorthand()
+}
+
+// item returns the line as it is kept.
+func (p *parser) item() (_ store.Item, err error) {
+	item := store.Item{CustomID: p.id, URL: p.url, Body: bytes.Clone(p.body), Lane: p.req.Model}
+	if p.model {
+		if item.Body, err = usage.SetField(item.Body, "model", quote(p.d.Model)); err != nil {
+			return item, err
+		}
+	}
+	if p.capField != "" {
+		item.Body, err = usage.InjectCap(p.req.API, p.capField, item.Body, p.d.MaxTokens)
+	}
+	return item, err
+}
+
+// object splits a JSON object into its top-level values, in order. Duplicate names, trailing text and whatever else is not JSON are errors.
+func object(line []byte) (all fields, err error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(line))
-	fields = make(map[string]jsontext.Value)
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
 		if err == nil {
 			err = errors.New("is not a JSON object")
 		}
-		return nil, nil, jsonError(err)
+		return nil, jsonError(err)
 	}
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadToken()
 		if err != nil {
-			return nil, nil, jsonError(err)
+			return nil, jsonError(err)
 		}
 		key := name.String()
 		value, err := dec.ReadValue()
 		if err != nil {
-			return nil, nil, jsonError(err)
+			return nil, jsonError(err)
 		}
-		fields[key] = value.Clone()
-		order = append(order, key)
+		all = append(all, field{key, value.Clone()})
 	}
 	if _, err := dec.ReadToken(); err != nil {
-		return nil, nil, jsonError(err)
+		return nil, jsonError(err)
 	}
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("has more after the JSON object; put one object on each line")
+		return nil, errors.New("has more after the JSON object; put one object on each line")
 	}
-	return fields, order, nil
+	return all, nil
 }
 
 func jsonError(err error) error {
@@ -96,8 +145,8 @@ func jsonError(err error) error {
 	return fmt.Errorf("is not valid JSON: %s", strings.TrimPrefix(err.Error(), "jsontext: "))
 }
 
-func text(fields map[string]jsontext.Value, name string) (string, error) {
-	v, ok := fields[name]
+func (f fields) text(name string) (string, error) {
+	v, ok := f.get(name)
 	if !ok {
 		return "", nil
 	}
@@ -112,92 +161,109 @@ func unquote(v jsontext.Value) (string, error) {
 	if v.Kind() != '"' {
 		return "", errors.New("not a string")
 	}
+	if plain(v) {
+		return string(v[1 : len(v)-1]), nil
+	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	return string(b), err
 }
 
-func batchLine(fields map[string]jsontext.Value, order []string) (store.Item, error) {
-	for _, name := range order {
-		switch name {
-		case "custom_id", "method", "url", "body":
-		default:
-			return store.Item{}, fmt.Errorf("has an unknown field %q; a batch line has custom_id, method, url and body", name)
+// plain reports whether a quoted string says what it means without decoding.
+func plain(v []byte) bool {
+	for _, c := range v {
+		if c < ' ' || c > '~' || c == '\\' {
+			return false
 		}
 	}
-	id, err := text(fields, "custom_id")
-	if err != nil {
-		return store.Item{}, err
+	return true
+}
+
+func (p *parser) batchLine() (err error) {
+	for _, f := range p.fields {
+		switch f.name {
+		case "custom_id", "method", "url", "body":
+		default:
+			return fmt.Errorf("has an unknown field %q; a batch line has custom_id, method, url and body", f.name)
+		}
 	}
-	if id == "" {
-		return store.Item{}, errors.New(`needs a "custom_id"`)
+	if p.id, err = p.fields.text("custom_id"); err != nil {
+		return err
 	}
-	method, err := text(fields, "method")
+	if p.id == "" {
+		return errors.New(`needs a "custom_id"`)
+	}
+	method, err := p.fields.text("method")
 	if err != nil {
-		return store.Item{}, err
+		return err
 	}
 	if method != "" && method != "POST" {
-		return store.Item{}, fmt.Errorf("has method %q; only POST is possible", method)
+		return fmt.Errorf("has method %q; only POST is possible", method)
 	}
-	url, err := text(fields, "url")
-	if err != nil {
-		return store.Item{}, err
+	if p.url, err = p.fields.text("url"); err != nil {
+		return err
 	}
-	if _, ok := endpoints[url]; !ok {
-		return store.Item{}, fmt.Errorf("has url %q; want /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings or /v1/messages", url)
+	if _, ok := endpoints[p.url]; !ok {
+		return fmt.Errorf("has url %q; want /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings or /v1/messages", p.url)
 	}
-	body := fields["body"]
+	body, _ := p.fields.get("body")
 	if body.Kind() != '{' {
-		return store.Item{}, errors.New(`needs a "body" that is an object`)
+		return errors.New(`needs a "body" that is an object`)
 	}
-	return store.Item{CustomID: id, URL: url, Body: body}, nil
+	p.body = body
+	return nil
 }
 
 // shorthand builds a chat completion, or a message where the model's provider speaks Anthropic's format.
-func shorthand(fields map[string]jsontext.Value, order []string, d Defaults) (store.Item, error) {
-	id, err := shortID(fields["id"])
-	if err != nil {
-		return store.Item{}, err
+func (p *parser) shorthand() (err error) {
+	id, _ := p.fields.get("id")
+	if p.id, err = shortID(id); err != nil {
+		return err
 	}
-	model, err := text(fields, "model")
+	model, err := p.fields.text("model")
 	if err != nil {
-		return store.Item{}, err
+		return err
 	}
 	if model == "" {
-		model = d.Model
+		model = p.d.Model
 	}
 	if model == "" {
-		return store.Item{}, errors.New(`needs a "model", or --model for all lines`)
+		return errors.New(`needs a "model", or --model for all lines`)
 	}
-	system, err := text(fields, "system")
+	system, err := p.fields.text("system")
 	if err != nil {
-		return store.Item{}, err
+		return err
 	}
 	if system == "" {
-		system = d.System
+		system = p.d.System
 	}
-	anthropic := d.Anthropic != nil && d.Anthropic(model)
-	messages, err := shortMessages(fields, system, anthropic)
-	if err != nil {
-		return store.Item{}, err
-	}
-	var b builder
-	b.field("model", quote(model))
+	anthropic := p.d.Anthropic != nil && p.d.Anthropic(model)
+	b := builder{buf: p.buf[:0]}
+	b.name("model")
+	b.text(model)
 	if anthropic && system != "" {
-		b.field("system", quote(system))
+		b.name("system")
+		b.text(system)
 	}
-	b.field("messages", messages)
-	for _, name := range order {
-		switch name {
+	b.name("messages")
+	if anthropic {
+		system = ""
+	}
+	if err := p.messages(&b, system); err != nil {
+		return err
+	}
+	for _, f := range p.fields {
+		switch f.name {
 		case "id", "model", "system", "prompt", "messages":
 		default:
-			b.field(name, fields[name])
+			b.field(f.name, f.value)
 		}
 	}
-	item := store.Item{CustomID: id, URL: "/v1/chat/completions", Body: b.close()}
+	p.buf = b.close()
+	p.body, p.url = p.buf, "/v1/chat/completions"
 	if anthropic {
-		item.URL = "/v1/messages"
+		p.url = "/v1/messages"
 	}
-	return item, nil
+	return nil
 }
 
 func shortID(v jsontext.Value) (string, error) {
@@ -207,6 +273,9 @@ func shortID(v jsontext.Value) (string, error) {
 			return s, nil
 		}
 	case '0': // a number; ids often are
+		if !v.IsValid() {
+			break
+		}
 		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
 			return strconv.FormatInt(n, 10), nil
 		}
@@ -214,84 +283,62 @@ func shortID(v jsontext.Value) (string, error) {
 	return "", errors.New(`needs an "id" (a string or a whole number), or "custom_id", "method", "url" and "body"`)
 }
 
-func shortMessages(fields map[string]jsontext.Value, system string, anthropic bool) ([]byte, error) {
-	prompt, hasPrompt := fields["prompt"]
-	messages, hasMessages := fields["messages"]
-	if hasPrompt == hasMessages {
-		return nil, errors.New(`needs either "prompt" or "messages"`)
+// messages writes the line's messages after a system prompt, if there is one.
+func (p *parser) messages(b *builder, system string) error {
+	prompt, hasPrompt := p.fields.get("prompt")
+	messages, hasMessages := p.fields.get("messages")
+	switch {
+	case hasPrompt == hasMessages:
+		return errors.New(`needs either "prompt" or "messages"`)
+	case hasMessages && messages.Kind() != '[':
+		return errors.New(`"messages" must be an array`)
+	case hasPrompt && prompt.Kind() != '"':
+		return errors.New(`"prompt" must be a string`)
 	}
-	if hasMessages && messages.Kind() != '[' {
-		return nil, errors.New(`"messages" must be an array`)
+	b.buf = append(b.buf, '[')
+	if system != "" {
+		b.buf = append(b.buf, `{"role":"system","content":`...)
+		b.text(system)
+		b.buf = append(b.buf, '}')
 	}
-	if hasPrompt {
-		if prompt.Kind() != '"' {
-			return nil, errors.New(`"prompt" must be a string`)
+	if hasMessages {
+		rest := bytes.TrimLeft(messages[1:], " \t\r\n")
+		if system != "" && rest[0] != ']' {
+			b.buf = append(b.buf, ',')
 		}
-		messages = jsontext.Value(`[{"role":"user","content":` + string(prompt) + `}]`)
+		b.buf = append(b.buf, messages[1:]...)
+		return nil
 	}
-	if system == "" || anthropic {
-		return messages, nil
-	}
-	first := `[{"role":"system","content":` + string(quote(system)) + `}`
-	if rest := bytes.TrimSpace(messages[1:]); len(rest) > 0 && rest[0] != ']' {
-		first += ","
-	}
-	return append([]byte(first), messages[1:]...), nil
-}
-
-// finish fills in model and output cap, and checks what every request must have.
-func finish(item store.Item, d Defaults) (store.Item, error) {
-	api := endpoints[item.URL]
-	if len(item.CustomID) > 512 {
-		return item, errors.New("has an id longer than 512 bytes")
-	}
-	req, err := usage.ReadRequest(api, item.Body)
-	if err != nil {
-		return item, err
-	}
-	if req.Model == "" {
-		if d.Model == "" {
-			return item, errors.New(`needs a "model" in its body, or --model for all lines`)
-		}
-		if item.Body, err = usage.SetField(item.Body, "model", quote(d.Model)); err != nil {
-			return item, err
-		}
-		req.Model = d.Model
-	}
-	if req.Stream {
-		return item, errors.New(`asks for a stream; leave "stream" out of a batch`)
-	}
-	if d.MaxTokens > 0 && !req.HasCap && api != usage.Embeddings {
-		field := "max_completion_tokens"
-		if d.CapField != nil {
-			field = d.CapField(req.Model)
-		}
-		if item.Body, err = usage.InjectCap(api, field, item.Body, d.MaxTokens); err != nil {
-			return item, err
-		}
-	}
-	item.Lane = req.Model
-	return item, nil
-}
-
-// builder writes a JSON object from values that are JSON already.
-type builder struct{ buf []byte }
-
-func (b *builder) field(name string, value []byte) {
-	if len(b.buf) == 0 {
-		b.buf = append(b.buf, '{')
-	} else {
+	if system != "" {
 		b.buf = append(b.buf, ',')
 	}
-	b.buf = append(append(append(b.buf, quote(name)...), ':'), value...)
+	b.buf = append(append(append(b.buf, `{"role":"user","content":`...), prompt...), "}]"...)
+	return nil
 }
 
-func (b *builder) close() []byte { return append(b.buf, '}') }
-
-func quote(s string) []byte {
-	q, err := jsontext.AppendQuote(nil, s)
-	if err != nil { // s is not UTF-8; what came from JSON always is
-		q, _ = jsontext.AppendQuote(nil, strings.ToValidUTF8(s, "\uFFFD"))
+// finish checks what every request must have, and finds what the defaults add.
+func (p *parser) finish() (err error) {
+	p.model, p.capField = false, ""
+	if len(p.id) > 512 {
+		return errors.New("has an id longer than 512 bytes")
 	}
-	return q
+	if p.req, err = usage.ReadRequest(endpoints[p.url], p.body); err != nil {
+		return err
+	}
+	if p.req.Model == "" {
+		if p.d.Model == "" {
+			return errors.New(`needs a "model" in its body, or --model for all lines`)
+		}
+		p.req.Model, p.model = p.d.Model, true
+	}
+	if p.req.Stream {
+		return errors.New(`asks for a stream; leave "stream" out of a batch`)
+	}
+	if p.d.MaxTokens > 0 && !p.req.HasCap && p.req.API != usage.Embeddings {
+		p.capField = "max_completion_tokens"
+		if p.d.CapField != nil {
+			p.capField = p.d.CapField(p.req.Model)
+		}
+	}
+	return nil
 }
