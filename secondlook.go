@@ -104,13 +104,14 @@ func (w *walk) refusedMoney(t *target, err error) (again bool) {
 		return false
 	}
 	was := t.worst
-	w.look(t, 0)
+	free, _ := room(w.o.money.Glance(w.call.Job.path)) // the refusal has brought the store's word
+	w.look(t, free)
 	return t.worst < was
 }
 
 // look tries one way after the other until the bound fits what is free.
 func (w *walk) look(t *target, free money.USD) {
-	if t.looked || !w.o.looks.trusted(w.excessKey(t)) || !w.readOutline(t) {
+	if t.looked || !w.o.looks.trusted(w.excessKey(t)) || w.inVain(t, free) || !w.readOutline(t) {
 		return
 	}
 	t.looked = true
@@ -128,6 +129,16 @@ func (w *walk) look(t *target, free money.USD) {
 		w.adopt(t, tokens, usage.BoundTokenizer)
 	}
 }
+
+// inVain reports whether no second look can make the bound fit: what the answer may cost, and the input if its tokens were as long as they hardly ever are, is more than
+// what is free. Once a budget is spent, nobody is asked about each call that comes after.
+func (w *walk) inVain(t *target, free money.USD) bool {
+	least := w.with(t, max(t.inputLen/longTokens, 1))
+	return least.worst > free
+}
+
+// longTokens is more bytes than the tokens of a text have on average.
+const longTokens = 16
 
 // beginning is what is known of the input: a bound of all of it, and how many of its messages the provider has counted, which are not to be counted again.
 type beginning struct {
@@ -160,24 +171,32 @@ func (w *walk) around(t *target) string {
 	return strings.Join(append(asked, t.provider.Name()), "\n")
 }
 
-// adopt makes a better bound of the input the target's, if it makes the whole bound smaller. The output cap is chosen again if it was ours and no attempt has gone
-// out with it.
+// adopt makes a better bound of the input the target's, if it makes the whole bound smaller.
 func (w *walk) adopt(t *target, tokens int64, kind string) {
-	better := *t
-	better.input = tokens
-	var err error
-	if t.injected > 0 && !t.sent {
-		err = w.shape(&better)
-	} else {
-		better.request.InputTokens = tokens
-		if better.worst, _, err = usage.Bound(*better.price, better.request, better.cap); err == nil {
-			err = w.raise(&better)
-		}
-	}
-	if err == nil && better.worst < t.worst {
+	if better := w.with(t, tokens); better.worst < t.worst {
 		better.kind = kind
 		*t = better
 	}
+}
+
+// with returns the target with another bound of its input, or as it is where that makes no bound. The output cap is chosen again if it was ours and no attempt has gone
+// out with it.
+func (w *walk) with(t *target, tokens int64) target {
+	other := *t
+	other.input = tokens
+	var err error
+	if t.injected > 0 && !t.sent {
+		err = w.shape(&other)
+	} else {
+		other.request.InputTokens = tokens
+		if other.worst, _, err = usage.Bound(*other.price, other.request, other.cap); err == nil {
+			err = w.raise(&other)
+		}
+	}
+	if err != nil {
+		return *t
+	}
+	return other
 }
 
 // byPrefix bounds the input by what the provider counted for the job's earlier calls, and the bytes that are new.

@@ -292,6 +292,12 @@ func TestTheProviderCounts(t *testing.T) {
 	if _, _, err := one(t, orch, "0.2", call); aurea.ErrorCode(err) != aurea.CodeBudgetExceeded {
 		t.Errorf("held at less than what the provider counts: %v", err)
 	}
+	if _, _, err := one(t, orch, "0.0001", call); aurea.ErrorCode(err) != aurea.CodeBudgetExceeded {
+		t.Errorf("held at less than the answer alone may cost: %v", err)
+	}
+	if got := paths(orch); got[countPath] != 2 {
+		t.Errorf("asked in vain: %v", got)
+	}
 	proven := aureatest.New(t, func(c *aurea.Config) { c.ProvenBound = true })
 	if _, _, err := one(t, proven, "0.5", call); aurea.ErrorCode(err) != aurea.CodeBudgetExceeded {
 		t.Errorf("proven: %v", err)

@@ -164,6 +164,9 @@ func drawRequest(t *rapid.T) usage.Request {
 	if rapid.IntRange(0, 3).Draw(t, "unbounded") == 0 {
 		r.Unbounded, r.Rounds = []string{"why"}, rapid.Int64Range(1, 3).Draw(t, "rounds")
 	}
+	if rapid.IntRange(0, 3).Draw(t, "second look") == 0 {
+		r.InputTokens = rapid.Int64Range(1, 10_000).Draw(t, "known tokens")
+	}
 	return r
 }
 
@@ -183,6 +186,14 @@ func drawUsage(t *rapid.T, p pricing.Price, r usage.Request, outputCap int64) us
 		return n
 	}
 	u := usage.Usage{AudioIn: rapid.Int64Range(0, in.Audio).Draw(t, "audio tokens")}
+	if r.InputTokens > 0 { // counted together
+		if r.AudioBytes > 0 {
+			u.AudioIn = take("sound in", &text)
+		}
+		if r.Images > 0 {
+			u.ImageIn = take("pictures in", &text)
+		}
+	}
 	if r.TTL1h {
 		u.CacheWrite1h = take("written for an hour", &text)
 	}
