@@ -9,7 +9,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/pricing"
 )
 
-// ErrTierPrice says that a call was served in a dearer tier than the model has prices for. [Cost] returns an upper estimate with it.
+// ErrTierPrice says that a call was served in a dearer tier, or faster, than the model has prices for. [Cost] returns an upper estimate with it.
 var ErrTierPrice = errors.New("the model has no price for the tier of service that the answer names")
 
 // ErrUnpriced says that an answer was billed for something besides its tokens that has no price here. [Cost] returns the price of the rest with it, which is
@@ -94,7 +94,8 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 			return 0, err
 		}
 	}
-	if u.Speed == "fast" {
+	slow := u.Speed == "" || strings.EqualFold(u.Speed, "standard")
+	if !slow {
 		if tokens, err = fastFactor(p).Of(tokens); err != nil {
 			return 0, err
 		}
@@ -109,6 +110,8 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 	case err != nil || p.Free:
 	case !known:
 		err = fmt.Errorf("%w: %s in tier %s", ErrTierPrice, p.Name, clip(u.Tier))
+	case !slow && !p.Fast.Known():
+		err = fmt.Errorf("%w: %s at speed %s", ErrTierPrice, p.Name, clip(u.Speed))
 	case u.Unpriced != "":
 		err = fmt.Errorf("%w: %s", ErrUnpriced, u.Unpriced)
 	case u.WebSearches > 0 && p.WebSearch == 0:

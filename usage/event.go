@@ -314,6 +314,8 @@ func typeOf(name []byte) string {
 		return "response.incomplete"
 	case "response.failed":
 		return "response.failed"
+	case "response.done": // OpenRouter's word for an end of any kind
+		return "response.done"
 	}
 	if bytes.HasPrefix(name, []byte(thought)) {
 		return thought

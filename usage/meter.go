@@ -240,7 +240,7 @@ func (m *Meter) merge(ev *event) {
 		switch ev.kind {
 		case "response.output_item.done":
 			m.items.add(ev.tools)
-		case "response.completed", "response.incomplete", "response.failed":
+		case "response.completed", "response.incomplete", "response.failed", "response.done":
 			m.done, m.final = true, ev.has
 			m.all.tools = ev.tools
 			m.all.tools.most(m.items)
