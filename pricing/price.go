@@ -2,6 +2,7 @@ package pricing
 
 import (
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -85,6 +86,15 @@ func (r Ratio) Of(u money.USD) (money.USD, error) {
 		return u, nil
 	}
 	return u.MulRatio(r.Num, r.Den)
+}
+
+// String returns the factor as decimal text, or as a fraction where that does not end.
+func (r Ratio) String() string {
+	whole := big.NewRat(r.Num, max(r.Den, 1))
+	if digits, exact := whole.FloatPrec(); exact {
+		return whole.FloatString(digits)
+	}
+	return whole.RatString()
 }
 
 // HasTier reports whether the model has prices for a tier of service, if only for long calls.

@@ -28,6 +28,15 @@ var dimensionNames = [dimensions]string{
 // String returns the name used in configuration and tables.
 func (d Dimension) String() string { return dimensionNames[d] }
 
+// Dimensions returns all kinds of token, in their order.
+func Dimensions() []Dimension {
+	all := make([]Dimension, dimensions)
+	for d := range dimensions {
+		all[d] = d
+	}
+	return all
+}
+
 // side is 0 for what goes into the model and 1 for what comes out.
 func (d Dimension) side() int {
 	if d < Output {

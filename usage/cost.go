@@ -148,6 +148,12 @@ func tierOf(name string) (tier string, known bool) {
 	}
 }
 
+// Tier returns the table's name of a tier that a provider or a request names; the ordinary one, "", for a name that says nothing of a price.
+func Tier(name string) string {
+	tier, _ := tierOf(name)
+	return tier
+}
+
 func fastFactor(p *pricing.Price) pricing.Ratio {
 	if p.Fast.Known() {
 		return p.Fast

@@ -14,6 +14,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/logging"
 	"github.com/andres20980/aurea-orchestrator/observe"
+	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/redact"
 	"github.com/andres20980/aurea-orchestrator/setup"
 	"github.com/andres20980/aurea-orchestrator/simulate"
@@ -112,6 +113,15 @@ func Check(cfg *config.Config) error {
 		return &ConfigError{err}
 	}
 	return nil
+}
+
+// Prices returns the price table that a configuration asks for.
+func Prices(cfg *config.Config) (*pricing.Table, error) {
+	table, err := setup.Prices(cfg)
+	if err != nil {
+		return nil, &ConfigError{err}
+	}
+	return table, nil
 }
 
 // Close ends everything in the order that loses nothing: first what makes calls, then the money, then the database.

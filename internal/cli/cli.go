@@ -122,7 +122,9 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY, or rehearse without either: aurea run F
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exit{code: exitUsage, err: fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.runCommand(), p.serveCommand(), p.jobsCommand(), p.verifyCommand(), p.simCommand(), p.configCommand(), p.manCommand(), p.versionCommand())
+	root.AddCommand(
+		p.runCommand(), p.serveCommand(), p.jobsCommand(), p.pricesCommand(), p.verifyCommand(), p.simCommand(), p.configCommand(), p.manCommand(), p.versionCommand(),
+	)
 	p.completions(root)
 	strictCompletion(root)
 	return root
