@@ -9,6 +9,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/retry"
 	"github.com/andres20980/aurea-orchestrator/store"
@@ -30,6 +31,7 @@ type bill struct {
 	outcome     string
 	usage       usage.Usage
 	cost, doubt money.USD
+	own         money.USD // our own figure, where cost is what the provider reports
 }
 
 // bill books an ended attempt by what is known of it. What the provider may have billed without our knowing stays
@@ -84,7 +86,19 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 		w.o.log.Warn("billed past the bound; the bound of this model is raised",
 			"call_id", w.id, "model", t.model, "bound_usd", t.worst.String(), "cost_usd", cost.String())
 	}
-	return bill{outcome: outcomeOK, usage: u, cost: cost}
+	return bill{outcome: outcomeOK, usage: u, cost: cost, own: ownFigure(price, u)}
+}
+
+// ownFigure is what the price table says of a call whose provider reported its cost.
+func ownFigure(p *pricing.Price, u usage.Usage) money.USD {
+	if !u.HasReported || u.ReportedBy != p.Provider {
+		return 0
+	}
+	own, err := usage.Own(*p, u)
+	if err != nil {
+		return 0
+	}
+	return own
 }
 
 // decide says what follows an attempt: nothing, another attempt now or after a delay, or, for a batch item, another one at a later time that
@@ -181,7 +195,7 @@ func (w *walk) keep(t *target, resp *Response, b bill) {
 		CallID: w.id, Status: resp.Status, Header: resp.Header, Body: resp.Body, RequestID: resp.RequestID,
 		Provider: t.provider.Name(), Model: t.model, Attempts: w.tried, Queued: w.queued,
 		Cost: b.cost, Unconfirmed: b.doubt, TotalCost: spent + b.cost, TotalUnconfirmed: unconfirmed + b.doubt,
-		Usage: b.usage, InjectedCap: t.injected,
+		Usage: b.usage, OwnCost: b.own, InjectedCap: t.injected,
 	}
 	if err := resp.Failure.Err; err != nil {
 		a.Status, a.Err = 0, upstreamFailed(t, err)
@@ -276,7 +290,7 @@ func (w *walk) record(ctx context.Context, t *target, resp *Response, verdict re
 	w.o.log.LogAttrs(ctx, level, "attempt",
 		slog.String("call_id", w.id), slog.Int("attempt", w.tried), slog.String("job", w.call.Job.ID),
 		slog.String("provider", t.provider.Name()), slog.String("model", w.request.Model), slog.String("upstream", t.model),
-		slog.Int("status", resp.Status), slog.String("reason", verdict.Reason), slog.String("cost_usd", w.last.Cost.String()),
+		slog.Int("status", resp.Status), slog.String("reason", verdict.Reason), slog.String("cost_usd", w.last.Cost.String()), slog.String("own_usd", w.last.OwnCost.String()),
 		slog.String("unconfirmed_usd", w.last.Unconfirmed.String()), slog.Duration("queued", w.queued),
 		slog.Duration("took", time.Since(w.started)), slog.String("request_id", resp.RequestID))
 }

@@ -94,6 +94,8 @@ type Answer struct {
 	Cost, Unconfirmed           money.USD
 	TotalCost, TotalUnconfirmed money.USD
 	Usage                       usage.Usage
+	// OwnCost is our own figure for the last attempt, where Cost is what the provider reports; 0 where they are the same thing.
+	OwnCost money.USD
 	// InjectedCap is the output cap that Aurea put into the request, 0 if none; Truncated says the answer ended at it.
 	InjectedCap int64
 	Truncated   bool
