@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
-	"io"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -75,7 +74,7 @@ func ReadOutline(api API, around string, body []byte) (Outline, error) {
 	}
 	o.begin(around)
 	if err := o.messages(conversation); err != nil {
-		return Outline{}, readable(err)
+		return Outline{}, readable(err) // or ErrNoOutline
 	}
 	o.reader.finish()
 	if o.reader.elsewhere || len(o.marks) == 0 {
@@ -124,26 +123,29 @@ func (o *outliner) member(name string, v []byte) {
 func (o *outliner) begin(around string) {
 	slices.SortFunc(o.members, bytes.Compare)
 	o.sum = sha256.New()
-	o.add(string(o.api))
-	o.add(around)
+	o.add([]byte(o.api))
+	o.add([]byte(around))
 	for _, m := range o.members {
-		o.add(string(m))
+		o.add(m)
 	}
 }
 
 // add takes a part into the running name, with its length: no other parts make the same one.
-func (o *outliner) add(part string) {
+func (o *outliner) add(part []byte) {
 	var size [8]byte
 	binary.LittleEndian.PutUint64(size[:], uint64(len(part)))
 	_, _ = o.sum.Write(size[:])
-	_, _ = io.WriteString(o.sum, part)
+	_, _ = o.sum.Write(part)
 }
+
+// mostMessages is more than a conversation has; what is longer is bounded by its bytes.
+const mostMessages = 20_000
 
 func (o *outliner) messages(list jsontext.Value) error {
 	if o.api == Responses {
 		o.reader.req.Messages++ // for the instructions, or for the text
 		if list.Kind() == '"' {
-			o.add(string(list))
+			o.add(list)
 			o.mark(list)
 		}
 	}
@@ -158,6 +160,9 @@ func (o *outliner) messages(list jsontext.Value) error {
 		}
 		end := dec.InputOffset()
 		v = list[end-int64(len(v)) : end]
+		if len(o.marks) == mostMessages {
+			return ErrNoOutline
+		}
 		if err := o.read(v, o.reader.message); err != nil {
 			return err
 		}
@@ -182,16 +187,11 @@ func (o *outliner) mark(value []byte) {
 
 // message takes a message into the running name, without the marks where the provider is to cache: those move from turn to turn and are not read by the model.
 func (o *outliner) message(v []byte) error {
-	kind, err := o.object(v, func(name string, value jsontext.Value) (bool, error) {
-		switch name {
-		case "content":
-			if value.Kind() != '[' {
-				return false, nil
-			}
-			o.add(name)
-			return true, o.blocks(value)
-		case "reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks":
-			o.thought += int64(len(value))
+	dec := jsontext.NewDecoder(bytes.NewBuffer(v))
+	kind, err := o.object(dec, func(name string) (bool, error) {
+		if name == "content" && dec.PeekKind() == '[' {
+			o.add([]byte(name))
+			return true, o.blocks(dec)
 		}
 		return false, nil
 	})
@@ -201,52 +201,55 @@ func (o *outliner) message(v []byte) error {
 	return err
 }
 
-func (o *outliner) blocks(list jsontext.Value) error {
-	o.add("[")
-	dec := jsontext.NewDecoder(bytes.NewBuffer(list))
+func (o *outliner) blocks(dec *jsontext.Decoder) error {
+	o.add([]byte{'['})
 	err := eachElement(dec, func() error {
-		v, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		kind, err := o.object(v, func(string, jsontext.Value) (bool, error) { return false, nil })
+		start := dec.InputOffset()
+		kind, err := o.object(dec, nil)
 		switch kind {
 		case `"thinking"`, `"redacted_thinking"`, `"reasoning"`:
-			o.thought += int64(len(v))
+			o.thought += dec.InputOffset() - start
 		}
 		return err
 	})
-	o.add("]")
+	o.add([]byte{']'})
 	return err
 }
 
 // object takes an object into the running name, member by member; those that special reports as done it has taken itself. A value of another kind is taken whole. It
 // returns the raw value of type.
-func (o *outliner) object(v []byte, special func(name string, value jsontext.Value) (done bool, err error)) (kind string, err error) {
-	if len(v) == 0 || v[0] != '{' {
-		o.add(string(v))
-		return "", nil
+func (o *outliner) object(dec *jsontext.Decoder, special func(name string) (done bool, err error)) (kind string, err error) {
+	if dec.PeekKind() != '{' {
+		v, err := dec.ReadValue()
+		o.add(v)
+		return "", err
 	}
-	o.add("{")
-	dec := jsontext.NewDecoder(bytes.NewBuffer(v))
+	o.add([]byte{'{'})
 	err = eachName(dec, func(name string) error {
+		if special != nil {
+			if done, err := special(name); done || err != nil {
+				return err
+			}
+		}
 		value, err := dec.ReadValue()
-		if err != nil || name == "cache_control" || name == "prompt_cache_breakpoint" {
+		switch {
+		case err != nil || name == "cache_control" || name == "prompt_cache_breakpoint":
 			return err
-		}
-		if name == "type" {
+		case name == "type":
 			kind = string(value)
+		case special != nil && thoughts[name]:
+			o.thought += int64(len(value))
 		}
-		if done, err := special(name, value); done || err != nil {
-			return err
-		}
-		o.add(name)
-		o.add(string(value))
+		o.add([]byte(name))
+		o.add(value)
 		return nil
 	})
-	o.add("}")
+	o.add([]byte{'}'})
 	return kind, err
 }
+
+// thoughts are the members of a message in which providers of OpenAI's format give what the model thought.
+var thoughts = map[string]bool{"reasoning_content": true, "reasoning": true, "reasoning_details": true, "thinking": true, "thinking_blocks": true}
 
 // Ends returns the names of the conversation as a whole, which is the first, and of its beginnings that lack the last few messages, n in all at most.
 func (o Outline) Ends(n int) []PrefixID {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -92,12 +93,13 @@ func TestNoOutline(t *testing.T) {
 		{usage.Chat, `{"messages":"x"}`},
 		{usage.Messages, `{"messages":[{"role":"user","content":"x"}],"context_management":{"edits":[]}}`},
 		{usage.Messages, `{"messages":[{"role":"user","content":"x"}],"mcp_servers":[{"url":"x"}]}`},
+		{usage.Chat, `{"messages":[` + strings.Repeat(`{},`, 30_000) + `{}]}`},
 		{usage.Completions, `{"prompt":"x"}`},
 		{usage.Embeddings, `{"input":"x"}`},
 		{usage.Gemini, `{"contents":[]}`},
 	} {
 		if _, err := usage.ReadOutline(c.api, "p", []byte(c.body)); !errors.Is(err, usage.ErrNoOutline) {
-			t.Errorf("%s: %v", c.body, err)
+			t.Errorf("%.100s: %v", c.body, err)
 		}
 	}
 	if _, err := usage.ReadOutline(usage.Chat, "p", []byte(`{"messages":[`)); err == nil || errors.Is(err, usage.ErrNoOutline) {
@@ -314,6 +316,30 @@ func TestATokenizerThatGivesUp(t *testing.T) {
 	}
 	if got := o.Tokenized(9, func(string) (int64, bool) { return 1, true }); got != 0 {
 		t.Errorf("%d of nothing", got)
+	}
+}
+
+// A body that is made to be slow is read about as fast as any other.
+func TestReadOutlineIsLinear(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20
+	for name, body := range map[string]string{
+		"messages": `{"messages":[` + strings.Repeat(`{},`, size/3) + `{}]}`,
+		"blocks":   `{"messages":[{"content":[` + strings.Repeat(`{},`, size/3) + `{}]}]}`,
+		"members":  `{"messages":[{"content":[{"a":[` + strings.Repeat(`{},`, size/3) + `{}]}]}]}`,
+		"escapes":  `{"messages":[{"content":"` + strings.Repeat(`\u0020\n`, size/8) + `"}]}`,
+		"deep":     `{"messages":[{"content":[{"a":` + strings.Repeat(`[`, 900) + `"` + strings.Repeat("x", size) + `"` + strings.Repeat(`]`, 900) + `}]}]}`,
+	} {
+		start := time.Now()
+		o, err := usage.ReadOutline(usage.Chat, "p", []byte(body))
+		if err == nil {
+			o.Tokenized(0, func(text string) (int64, bool) { return int64(len(text)), true })
+		} else if !errors.Is(err, usage.ErrNoOutline) {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > 5*time.Second { // it is a tenth of a second at most, and minutes where it is not linear
+			t.Errorf("%s: %v for 1 MB", name, took)
+		}
 	}
 }
 
