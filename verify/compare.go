@@ -144,6 +144,7 @@ type comparison struct {
 
 // Span returns the days that are compared: those from the first to the last that the exports cover, within the given ones. to is exclusive.
 func (b *Books) Span(from, to time.Time) (first, end time.Time) {
+	b.finish()
 	for _, days := range b.covered {
 		for at := range days {
 			day := time.Unix(at, 0).UTC()
@@ -534,6 +535,7 @@ func (c *comparison) report() *Report {
 			r.Unconfirmed = r.Unconfirmed.Plus(d.unconfirmed())
 		}
 	}
+	ours.hasTokens, ours.hasCost = true, true
 	r.Total, r.Billed = ours.side(), theirs.side()
 	for _, d := range c.free {
 		r.Unexplained = r.Unexplained.Add(d.Amount)
@@ -593,6 +595,7 @@ func (f *figures) side() (s Side) {
 }
 
 func (d *cell) shown() Cell {
+	d.ours.hasTokens, d.ours.hasCost = true, true // nothing is a figure, too
 	names := slices.DeleteFunc(sorted(d.names), func(n string) bool { return n == "" || n == d.model })
 	c := Cell{
 		Day: d.day.Format(time.DateOnly), Provider: d.provider, Model: d.model, Names: names, Ours: d.ours.side(), Theirs: d.theirs.side(),

@@ -105,8 +105,9 @@ type Books struct {
 	read    map[[sha256.Size]byte]string // files by content
 	said    map[uint64]int               // which file told an entry, to notice files that overlap
 	notes   []string
-	more    map[Format]string // the file whose pages go on
-	hidden  int               // lines that do not say the key or project that the filter asks for
+	more    map[Format]string  // the file whose pages go on
+	empty   map[string][]int64 // days of files with nothing else but empty buckets, by provider
+	hidden  int                // lines that do not say the key or project that the filter asks for
 }
 
 // theirs is what an export says of one model on one day.
@@ -118,8 +119,32 @@ type theirs struct {
 	lines                                          int64     // of this file
 }
 
+// finish gives the days of files that had nothing but empty buckets to the formats of the others of their provider. Where there are none it is taken for
+// usage: nothing is nothing in either.
+func (b *Books) finish() {
+	for whose, days := range b.empty {
+		known := false
+		for f := range b.covered {
+			known = known || f.provider() == whose
+		}
+		if !known {
+			b.covered[Format(whose+"-usage")] = map[int64]bool{}
+		}
+		for f, covered := range b.covered {
+			if f.provider() != whose {
+				continue
+			}
+			for _, day := range days {
+				covered[day] = true
+			}
+		}
+	}
+	clear(b.empty)
+}
+
 // Formats returns the formats that were read.
 func (b *Books) Formats() []Format {
+	b.finish()
 	var all []Format
 	for _, f := range Formats {
 		if b.covered[f] != nil {
@@ -141,6 +166,7 @@ func (b *Books) note(format string, args ...any) {
 func (b *Books) Read(r io.Reader, name string, format Format) error {
 	if b.cells == nil {
 		b.cells, b.covered, b.more = map[cellKey]*theirs{}, map[Format]map[int64]bool{}, map[Format]string{}
+		b.empty = map[string][]int64{}
 		b.read, b.said = map[[sha256.Size]byte]string{}, map[uint64]int{}
 	}
 	if format != "" && !slices.Contains(Formats, format) {
@@ -199,6 +225,7 @@ type part struct {
 	cells   map[cellKey]*theirs
 	covered map[Format]map[int64]bool
 	empty   []time.Time // days of buckets without results
+	whose   string      // those buckets are, by how they tell the time
 	said    map[uint64]string
 	skipped map[string]int
 	more    bool
@@ -273,6 +300,13 @@ func (b *Books) add(p *part) error {
 		b.said[id] = len(b.names)
 	}
 	b.names = append(b.names, p.name)
+	if len(p.covered) == 0 {
+		for _, day := range p.empty {
+			if p.filter.takesDay(day) {
+				b.empty[p.whose] = append(b.empty[p.whose], day.Unix())
+			}
+		}
+	}
 	for f, days := range p.covered {
 		if b.covered[f] == nil {
 			b.covered[f] = map[int64]bool{}

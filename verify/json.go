@@ -105,9 +105,6 @@ func (p *part) readJSON(in io.Reader) error {
 			p.cover(f, day)
 		}
 	}
-	if len(p.covered) == 0 && len(p.skipped) == 0 {
-		return fmt.Errorf("%w: there is nothing in its buckets to tell whose they are; say so with --format", ErrFormat)
-	}
 	return nil
 }
 
@@ -166,6 +163,9 @@ func (p *part) page(g *page, depth int) (int, error) {
 	}
 	if len(g.Results) == 0 { // a day on which there was nothing
 		p.empty = append(p.empty, day)
+		if p.whose = OpenAI; g.Starts != "" {
+			p.whose = Anthropic
+		}
 	}
 	return 1, nil
 }
