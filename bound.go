@@ -1,7 +1,6 @@
 package aurea
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,10 +31,7 @@ func (w *walk) prepare(t *target) (err error) {
 		}
 	}
 	if len(w.request.Unbounded) > 0 && w.o.noUnbound {
-		return &Error{
-			Code: CodeInvalidRequest, Message: "the cost of this request's input cannot be bounded: " + w.request.Unbounded[0],
-			Hint: "send the content inline, or set budget.unbounded_input: max",
-		}
+		return unboundedRefused(&w.request)
 	}
 	if most := w.o.maxOutput(t.settings); most > 0 {
 		own := *t.price
@@ -63,10 +59,7 @@ func (w *walk) shape(t *target) (err error) {
 	t.inputLen = req.BodyBytes - req.MediaBytes
 	t.outputCap = t.cap * max(req.Choices, 1)
 	if t.worst, t.kind, err = usage.Bound(*t.price, req, t.cap); err != nil {
-		return &Error{
-			Code: CodePriceUnknown, Message: fmt.Sprintf("%s: %v", t.model, err), Err: err,
-			Hint: "set max_output for the model, or an output cap in the request",
-		}
+		return boundRefused(t.model, err)
 	}
 	return w.raise(t)
 }

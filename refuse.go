@@ -13,6 +13,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
 // refuse is where a refusal leaves the path: it is logged once.
@@ -41,6 +42,20 @@ func priceUnknown(err error) error {
 		e.Hint = unknown.Hint()
 	}
 	return e
+}
+
+func unboundedRefused(req *usage.Request) error {
+	return &Error{
+		Code: CodeInvalidRequest, Message: "the cost of this request's input cannot be bounded: " + req.Unbounded[0],
+		Hint: "send the content inline, or set budget.unbounded_input: max",
+	}
+}
+
+func boundRefused(model string, err error) error {
+	return &Error{
+		Code: CodePriceUnknown, Message: fmt.Sprintf("%s: %v", model, err), Err: err,
+		Hint: "set max_output for the model, or an output cap in the request",
+	}
 }
 
 func holdRefused(ctx context.Context, err error) error {

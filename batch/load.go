@@ -198,7 +198,7 @@ func (l *loader) read(ctx context.Context, src io.Reader, add func(context.Conte
 		}
 		end := errors.Is(err, io.EOF)
 		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+			line = bytes.TrimPrefix(line, byteOrderMark)
 		}
 		if len(bytes.TrimSpace(line)) > 0 || errors.Is(err, errLineTooLong) {
 			if bad := l.line(line, n, err); bad != nil {
@@ -229,7 +229,7 @@ func (l *loader) read(ctx context.Context, src io.Reader, add func(context.Conte
 		return problem
 	}
 	if l.seq == 0 {
-		return &InputError{Bad: []*LineError{{Line: 1, Err: errors.New("holds no request: the input is empty")}}}
+		return &InputError{Bad: []*LineError{{Line: 1, Err: errEmpty}}}
 	}
 	return nil
 }
@@ -247,7 +247,13 @@ func (l *loader) flush(ctx context.Context, add func(context.Context) error, pro
 	return ctx.Err()
 }
 
-var errLineTooLong = errors.New("is longer than limits.max_body")
+var (
+	errLineTooLong = errors.New("is longer than limits.max_body")
+	errEmpty       = errors.New("holds no request: the input is empty")
+	byteOrderMark  = []byte("\xef\xbb\xbf")
+)
+
+func repeats(id string) error { return fmt.Errorf("repeats the id %q of an earlier line", id) }
 
 func (l *loader) line(line []byte, n int, err error) *LineError {
 	if errors.Is(err, errLineTooLong) {
@@ -300,7 +306,7 @@ func (l *loader) addRange(ctx context.Context, from, to int) error {
 
 // repeated refuses or skips the line of a pending item whose id an earlier line has.
 func (l *loader) repeated(index int) error {
-	bad := &LineError{Line: l.lines[index], Err: fmt.Errorf("repeats the id %q of an earlier line", l.pending[index].CustomID)}
+	bad := &LineError{Line: l.lines[index], Err: repeats(l.pending[index].CustomID)}
 	if !l.o.SkipBad {
 		return &InputError{Bad: []*LineError{bad}}
 	}

@@ -117,6 +117,15 @@ func (l *Limiter) apply(now int64) {
 	}
 }
 
+// Weigh returns what the limiter would count for a call, by what it has learned so far: tokens as the limits on both directions count them, and each direction for
+// itself. The error is the *[TooLargeError] that [Limiter.Acquire] would refuse the call with for its size. Nothing is taken.
+func (l *Limiter) Weigh(d Demand) (tokens, input, output int64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.weigh(d)
+	return w[dimTokens], w[dimInput], w[dimOutput], l.tooLarge(w)
+}
+
 // Acquire waits for leave to send a call: at most maxWait (0: not at all; negative: as long as ctx). A wait that cannot fit maxWait or ctx's deadline is refused at once
 // with a *[WaitError]; a call larger than a limit with a *[TooLargeError]. If ctx ends first, Acquire returns its cause, and nothing was taken.
 func (l *Limiter) Acquire(ctx context.Context, d Demand, maxWait time.Duration) (*Permit, error) {

@@ -104,3 +104,15 @@ func SetField(body []byte, field string, value []byte) ([]byte, error) {
 	out = make([]byte, 0, len(body)+len(added))
 	return append(append(append(out, body[:end]...), added...), body[end:]...), nil
 }
+
+// CapBytes returns how many bytes [InjectCap] adds to a body at most: fewer where the field is there as null.
+func CapBytes(api API, field string, outputCap int64) int64 {
+	switch api {
+	case Responses:
+		field = "max_output_tokens"
+	case Messages, Completions:
+		field = "max_tokens"
+	}
+	var digits [20]byte
+	return int64(len(field) + len(`,"":`) + len(strconv.AppendInt(digits[:0], outputCap, 10)))
+}
