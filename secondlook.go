@@ -272,6 +272,9 @@ func (w *walk) learn(t *target, b bill) {
 		return
 	}
 	tokens := b.usage.InputTokens()
+	if len(t.request.Unbounded) == 0 && tokens < t.inputLen/longTokens {
+		return // such as servers count that leave out what they had in their cache
+	}
 	if tokens <= 0 || !w.o.looks.trusted(w.excessKey(t)) || !w.readOutline(t) {
 		return
 	}

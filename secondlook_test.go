@@ -410,13 +410,13 @@ func TestTheCapIsChosenAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orch.Provider.Script(aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 100, Output: 10_000}), aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 100, Output: 10}))
+	orch.Provider.Script(aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 8000, Output: 6250}), aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 8000, Output: 10}))
 	for range 2 {
 		if answer, err = orch.Do(t.Context(), aurea.Call{Job: job, API: usage.Chat, Body: prose(usage.Chat, "gpt-4.1", 120_000, 0)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if kind = orch.Booked(t, job)[1].BoundKind; kind != usage.BoundPrefix || answer.InjectedCap <= 2000 {
+	if kind = orch.Booked(t, job)[1].BoundKind; kind != usage.BoundPrefix || answer.InjectedCap <= 1500 {
 		t.Fatalf("%s, %v, %+v", kind, err, answer)
 	}
 }
@@ -447,6 +447,24 @@ func TestABillPastTheSecondLookEndsIt(t *testing.T) {
 	other := aurea.Call{API: usage.Chat, Body: prose(usage.Chat, "gpt-4o", 100_000, 100)}
 	if _, kind, err := one(t, orch, "0.1", other); err != nil || kind != usage.BoundTokenizer {
 		t.Errorf("another model: %s, %v", kind, err)
+	}
+}
+
+// A count that leaves out what was cached is not taken for a bound.
+func TestACountWithoutTheCacheIsNotKnown(t *testing.T) {
+	t.Parallel()
+	orch := aureatest.New(t)
+	job, err := orch.Job("cached", money.MustParse("0.3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	orch.Provider.Script(aureatest.Says(usage.Chat, "x", aurea.Usage{Input: 50, Output: 12_500}))
+	call := aurea.Call{Job: job, API: usage.Chat, Body: prose(usage.Chat, "gpt-4.1", 120_000, 500)}
+	if _, err := orch.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := orch.Do(t.Context(), call); aurea.ErrorCode(err) != aurea.CodeBudgetExceeded {
+		t.Errorf("%v, bounded by %s", err, orch.Booked(t, job)[1].BoundKind)
 	}
 }
 
