@@ -29,7 +29,7 @@ func (d *distinct) add(from int, name string) bool {
 		d.open = append(d.open, sum)
 		return true
 	}
-	if d.owner != from || 2*len(own) >= len(d.table) {
+	if d.owner != from || 4*len(own) >= 3*len(d.table) {
 		d.fill(from)
 	}
 	if !d.insert(sum) {
@@ -43,7 +43,7 @@ func (d *distinct) add(from int, name string) bool {
 func (d *distinct) fill(from int) {
 	own := d.open[from:]
 	size := 8 * fewNames
-	for size < 4*len(own) {
+	for size < 2*len(own) {
 		size *= 2
 	}
 	d.owner = from
