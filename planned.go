@@ -21,9 +21,9 @@ type Plan struct {
 	Unknown []PlanUnknown
 	// Limits are the limits that the requests meet, by provider and model, the slowest first, and how long each takes for itself.
 	Limits []PlanLimit
-	// Wall is how long the run takes when every limit is used in full, and Binding the limit that it is waiting for.
+	// Wall is how long the run takes when every limit is used in full, and Binding the limit that it waits for: nil if the answers take longer than any.
 	Wall    time.Duration
-	Binding PlanLimit
+	Binding *PlanLimit
 }
 
 // PlanSum adds up requests. All tokens are those of bounds and expectations as [usage.Outlook] has them.
@@ -212,13 +212,11 @@ func (p *Planner) Plan(concurrency int) Plan {
 	slices.SortFunc(plan.Limits, func(a, b PlanLimit) int {
 		return cmp.Or(cmp.Compare(b.Takes, a.Takes), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Name, b.Name))
 	})
-	if len(plan.Limits) > 0 {
-		plan.Binding = plan.Limits[0]
-		last := duration(work / float64(max(plan.Total.Requests, 1))) // the last call's answer
-		plan.Wall = plan.Binding.Takes
-		if plan.Wall < math.MaxInt64-last {
-			plan.Wall = max(plan.Wall, last)
-		}
+	answer := duration(work / float64(max(plan.Total.Requests, 1)))
+	if len(plan.Limits) > 0 && plan.Limits[0].Takes >= answer {
+		plan.Wall, plan.Binding = plan.Limits[0].Takes, &plan.Limits[0]
+	} else {
+		plan.Wall = answer
 	}
 	return plan
 }

@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/internal/progress"
+	"github.com/andres20980/aurea-orchestrator/money"
+)
+
+// planColumns is how wide the table is at most, and planRows how many models it has.
+const (
+	planColumns = 80
+	planRows    = 20
+)
+
+// table writes the plan for people.
+func (v *planned) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s, %s", short(v.source, 40), requests(v.Total.Requests), size(v.Bytes))
+	if v.Bad > 0 {
+		fmt.Fprintf(&b, ", %d bad lines left out", v.Bad)
+	}
+	b.WriteString("\n\n")
+	cost := [][]string{{"USD", "requests", "minimum", "expected", "maximum", "batch saves", "flex saves"}}
+	tokens := [][]string{{"tokens", "in, expected", "in, at most", "out, expected", "out, at most"}}
+	row := func(name string, s *aurea.PlanSum) {
+		cost = append(cost, []string{
+			name, fmt.Sprint(s.Requests), down(s.Least), progress.Money(s.Expected), progress.Money(s.Most), saved(s.Expected, s.Batch), saved(s.Expected, s.Flex),
+		})
+		count := func(n int64) string { return progress.Count(float64(n)) }
+		tokens = append(tokens, []string{name, count(s.ExpectedIn), count(s.MostIn), count(s.ExpectedOut), count(s.MostOut)})
+	}
+	for i := range v.Models[:min(len(v.Models), planRows)] {
+		row(v.Models[i].Model, &v.Models[i].PlanSum)
+	}
+	if len(v.Models) != 1 {
+		row("total", &v.Total)
+	}
+	grid(&b, cost)
+	b.WriteByte('\n')
+	grid(&b, tokens)
+	if more := len(v.Models) - planRows; more > 0 {
+		fmt.Fprintf(&b, "%d more models are in the total; --json lists all.\n", more)
+	}
+	v.time(&b)
+	v.unknowns(&b)
+	b.WriteByte('\n')
+	for _, a := range v.assumptions() {
+		wrap(&b, a.Figure+": ", a.Text)
+	}
+	return b.String()
+}
+
+func (v *planned) time(b *strings.Builder) {
+	if v.Total.Requests == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	text := "about " + progress.Duration(v.Wall)
+	if l := v.Binding; l == nil {
+		text += ", which the answers take; no limit makes it longer"
+	} else {
+		text += ", bound by " + limitText(*l)
+		if key := raiseKey(*l); key != "" {
+			text += "; raise " + key + " if the provider allows more"
+		}
+		if l.Guess {
+			text += " (a default, which limits in the provider's answers replace)"
+		}
+	}
+	wrap(b, "time: ", text)
+	if v.Total.OverLimit > 0 {
+		wrap(b, "note: ", fmt.Sprintf("%d requests are larger than a configured limit, and would fail", v.Total.OverLimit))
+	}
+	if v.Unchecked > 0 {
+		wrap(b, "note: ", fmt.Sprintf("the ids of the last %d requests were not compared with each other", v.Unchecked))
+	}
+	if v.partial {
+		wrap(b, "note: ", "interrupted; only what was read until then is counted")
+	}
+}
+
+func limitText(l aurea.PlanLimit) string {
+	if l.Place == "" {
+		return fmt.Sprintf("--concurrency %d", l.Value)
+	}
+	what := map[string]string{
+		"rpm": "requests per minute", "tpm": "tokens per minute", "input_tpm": "input tokens per minute", "output_tpm": "output tokens per minute",
+		"rpd": "requests per day", "tpd": "tokens per day", "concurrency": "calls at once",
+	}[l.Name]
+	text := fmt.Sprintf("%d %s of %s", l.Value, what, l.Place)
+	if l.Keys > 1 {
+		text += fmt.Sprintf(" for each of %d keys", l.Keys)
+	}
+	return text
+}
+
+// raiseKey names the configuration key of a limit.
+func raiseKey(l aurea.PlanLimit) string {
+	if l.Place == "" {
+		return ""
+	}
+	name := l.Settings
+	if name == "" {
+		_, name, _ = strings.Cut(l.Place, "/")
+	}
+	return "models." + name + "." + l.Name
+}
+
+func (v *planned) unknowns(b *strings.Builder) {
+	for i, u := range v.Unknown {
+		if i == planRows {
+			fmt.Fprintf(b, "\n%d more models without a price; --json lists all.\n", len(v.Unknown)-i)
+			return
+		}
+		b.WriteByte('\n')
+		wrap(b, "not priced: ", fmt.Sprintf("%s for %s, which no figure here counts", requests(u.Requests), u.Model))
+		for line := range strings.SplitSeq(u.Hint, "\n") {
+			if code, comment, long := strings.Cut(line, "   # "); long && len(line) > planColumns-2 {
+				fmt.Fprintf(b, "  %s# %s\n", code[:len(code)-len(strings.TrimLeft(code, " "))], comment)
+				line = code
+			}
+			fmt.Fprintf(b, "  %s\n", line)
+		}
+	}
+}
+
+// grid writes rows in columns, the first to the left and cut where it does not fit, the others to the right.
+func grid(b *strings.Builder, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	room := planColumns
+	for _, w := range widths[1:] {
+		room -= w + 2
+	}
+	widths[0] = max(min(widths[0], room), 6)
+	for _, row := range rows {
+		line := fmt.Sprintf("%-*s", widths[0], short(row[0], widths[0]))
+		for i, cell := range row[1:] {
+			line += fmt.Sprintf("  %*s", widths[i+1], cell)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+// short cuts a text in its middle, where names differ least.
+func short(s string, width int) string {
+	r := []rune(s)
+	if len(r) <= width {
+		return s
+	}
+	tail := (width - 1) / 2
+	return string(r[:width-1-tail]) + "…" + string(r[len(r)-tail:])
+}
+
+// wrap writes words in lines of planColumns, the first after a label and the others below it.
+func wrap(b *strings.Builder, label, text string) {
+	line, empty := label, true
+	for word := range strings.FieldsSeq(text) {
+		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > planColumns {
+			b.WriteString(line + "\n")
+			line, empty = strings.Repeat(" ", len(label)), true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	b.WriteString(line + "\n")
+}
+
+// down writes an amount rounded down to a hundredth of a cent: what it stands for is not less.
+func down(s money.Sum) string {
+	pico := s.Pico - s.Pico%int64(money.Dollar/10_000)
+	if s.Dollars == 0 && pico == 0 && s.Pico > 0 {
+		return "<0.0001"
+	}
+	return progress.Money(money.Sum{Dollars: s.Dollars, Pico: pico})
+}
+
+func saved(now, then money.Sum) string {
+	if now.Cmp(then) <= 0 {
+		return "-"
+	}
+	return down(now.Minus(then))
+}
+
+func requests(n int64) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
+}
+
+func size(bytes int64) string {
+	if bytes < 10_000 {
+		return fmt.Sprintf("%d bytes", bytes)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+}
