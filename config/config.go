@@ -13,6 +13,8 @@ type Config struct {
 	// Database is where jobs and money are kept. Default: the SQLite file aurea/aurea.db in
 	// $XDG_STATE_HOME, without that variable in ~/.local/state.
 	Database Database
+	// StateDir is the folder for what is kept between runs besides the database, $XDG_STATE_HOME/aurea; empty if there is none.
+	StateDir string
 	// Listen is the address of the gateway, HOST:PORT. Default: 127.0.0.1:8080.
 	Listen string
 	// AdminKey opens the admin API. Default: none, and the admin API answers only on loopback.
@@ -203,8 +205,10 @@ type Policy struct {
 
 // Prices extend the built-in price table.
 type Prices struct {
-	// File is the absolute path of a table in LiteLLM's format. Default: "", none.
+	// File is the absolute path, or the address, of a table in LiteLLM's format. Default: "", none.
 	File string
+	// SHA256 is the checksum that a table from an address must have, 64 hex digits. Default: "", any.
+	SHA256 string
 	// Overrides are prices by model name, in the order of the file. They go before any table.
 	Overrides []Price
 }

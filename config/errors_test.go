@@ -264,3 +264,27 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// Prices decide on money, so they do not come over an open network.
+func TestPriceAddresses(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{
+		"https://prices.example/p.json": true, "http://127.0.0.1:8000/p.json": true, "http://localhost/p.json": true, "http://prices.example/p.json": false, "https://": false,
+		"https://user:secret@prices.example/p.json": false,
+	} {
+		w := newWorld(t)
+		w.write("aurea.yaml", "prices: {file: \""+text+"\", sha256: "+strings.Repeat("aB", 32)+"}\n")
+		c, err := w.load()
+		if (err == nil) != good {
+			t.Errorf("%s: %v", text, err)
+		}
+		if good && (c.Prices.File != text || c.Prices.SHA256 != strings.Repeat("ab", 32)) {
+			t.Errorf("%s: %+v", text, c.Prices)
+		}
+	}
+	w := newWorld(t)
+	w.write("aurea.yaml", "prices: {sha256: abc}\n")
+	if _, err := w.load(); err == nil {
+		t.Error("half a checksum")
+	}
+}

@@ -24,18 +24,20 @@ func (l *loader) finish() {
 }
 
 func (l *loader) defaultDatabase() {
+	if base := l.xdg("XDG_STATE_HOME", ".local/state"); base != "" {
+		l.cfg.StateDir = filepath.Join(base, "aurea")
+	}
 	if l.cfg.Database.Driver() != "" {
 		return
 	}
-	base := l.xdg("XDG_STATE_HOME", ".local/state")
-	if base == "" {
+	if l.cfg.StateDir == "" {
 		l.errs = append(l.errs, &Error{
 			Source: "environment", Key: "HOME", rank: rankEnvironment, Problem: "is not set, so there is no place for the database",
 			Hint: "set HOME or XDG_STATE_HOME, or name the database with --database or AUREA_DATABASE",
 		})
 		return
 	}
-	l.cfg.Database = Database{driver: SQLite, target: Secret{filepath.Join(base, "aurea", "aurea.db")}}
+	l.cfg.Database = Database{driver: SQLite, target: Secret{filepath.Join(l.cfg.StateDir, "aurea.db")}}
 }
 
 // wellKnown are the providers whose variables and addresses everybody knows.

@@ -135,6 +135,7 @@ func TestEveryKey(t *testing.T) {
 			{Key: "slow-?", Provider: "other", Upstream: "slow", RPD: 1000, TPD: 5000000, Concurrency: 4, MaxOutput: 9000, TPM: config.None},
 			{Key: "llama3:8b"},
 		},
+		StateDir: filepath.Join(w.home, ".local/state/aurea"),
 		Limits: config.Limits{DefaultRPM: 70, DefaultTPM: config.None, DefaultRPMSet: true, DefaultTPMSet: true, MaxBody: 10 << 20},
 		Budget: config.Budget{
 			MaxJobCost: money.Sum{Dollars: 2, Pico: 500_000_000_000}, UnboundedInput: "refuse", Bound: "proven", Unconfirmed: "expected",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,28 @@ func (p place) path(text string) (string, error) {
 		return filepath.Clean(text), nil
 	}
 	return filepath.Join(p.dir, text), nil
+}
+
+// pathOrURL reads the path of a file, or an address. What comes over an open network decides on money, so an address without TLS must be on this machine.
+func (p place) pathOrURL(text string) (string, error) {
+	if !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") {
+		return p.path(text)
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Path == "" || u.User != nil:
+		return "", bad("is not an address of a file", "write https://HOST/PATH, without a password in it")
+	case u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1":
+		return "", bad("would come over the network unprotected", "write https://, or a file")
+	}
+	return text, nil
+}
+
+func parseSHA256(text string) (string, error) {
+	if sum, err := hex.DecodeString(text); err != nil || len(sum) != 32 {
+		return "", bad("is not a SHA-256 checksum", "write its 64 hex digits, as sha256sum prints them")
+	}
+	return strings.ToLower(text), nil
 }
 
 // database reads sqlite:FILE or a postgres URL. A value that is neither may be a URL with a password

@@ -161,7 +161,8 @@ func policyFields(p *Policy) []field {
 
 func priceFields(p *Prices) []field {
 	return []field{
-		single("file", func(r *reader, v value) { into(&p.File, r.place.path)(r, v) }),
+		single("file", func(r *reader, v value) { into(&p.File, r.place.pathOrURL)(r, v) }),
+		single("sha256", into(&p.SHA256, parseSHA256)),
 		many("overrides", byName, overrideFields(&Price{}), func(r *reader, v value) {
 			r.entries(v, func(name string, v value) { p.Overrides = append(p.Overrides, r.price(name, v)) })
 		}),

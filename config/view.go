@@ -181,6 +181,7 @@ func (c *Config) tree() tree {
 	)
 	var prices tree
 	prices.add("file", c.Prices.File)
+	prices.add("sha256", c.Prices.SHA256)
 	prices.add("overrides", overrides)
 	t.add("prices", prices)
 	return append(t, branch{"logging", tree{

@@ -10,21 +10,17 @@
 package setup
 
 import (
-	"fmt"
-	"os"
-
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/policy"
-	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/retry"
 	"github.com/andres20980/aurea-orchestrator/tokens"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
 // Config returns what the configuration says about an orchestrator. Store, Tracker and Logger are left for the caller. It fails if the price file cannot be
-// read.
+// read; see [Prices].
 func Config(cfg *config.Config) (aurea.Config, error) {
 	prices, err := Prices(cfg)
 	if err != nil {
@@ -58,26 +54,3 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 
 // tokenizer counts for the second look at a bound.
 func tokenizer(model string) (func(string) (int64, bool), bool) { return tokens.For(model) }
-
-// Prices returns the price table: the built-in one, the operator's file over it, his overrides over both.
-func Prices(cfg *config.Config) (*pricing.Table, error) {
-	table := pricing.Embedded()
-	if cfg.Prices.File != "" {
-		f, err := os.Open(cfg.Prices.File)
-		if err != nil {
-			return nil, fmt.Errorf("prices.file: %w", err)
-		}
-		defer f.Close()
-		if table, err = table.WithFile(f); err != nil {
-			return nil, fmt.Errorf("prices.file %s: %w", cfg.Prices.File, err)
-		}
-	}
-	overrides := make(map[string]pricing.Override)
-	for _, p := range cfg.Prices.Overrides {
-		overrides[p.Model] = pricing.Override{
-			Free: p.Free, Input: p.Input, Output: p.Output, CacheRead: p.CacheRead, CacheWrite: p.CacheWrite, CacheWrite1h: p.CacheWrite1h,
-			AudioInput: p.AudioInput, AudioOutput: p.AudioOutput,
-		}
-	}
-	return table.WithOverrides(overrides), nil
-}

@@ -100,7 +100,7 @@ func places(t *testing.T, text string) map[string][]place {
 	return out
 }
 
-var commentedOut = regexp.MustCompile(`(?m)^( *)# ((?:  )?[a-z_]+:(?: .*)?)$`)
+var commentedOut = regexp.MustCompile(`(?m)^( *)# ((?:  )?[a-z0-9_]+:(?: .*)?)$`)
 
 // The starter names every key, and each with its default: as its value, or in words beside it.
 func TestStarterShowsEveryKeyWithItsDefault(t *testing.T) {
