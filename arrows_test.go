@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "tokens", "usage",
 	},
 	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
-	"internal/app": {"", "budget", "config", "gateway", "logging", "observe", "pricing", "redact", "setup", "simulate", "store", "store/sqlite"},
+	"internal/app": {"", "budget", "config", "gateway", "logging", "money", "observe", "pricing", "redact", "setup", "simulate", "store", "store/sqlite"},
 	"verify":       {"money", "store"},
 	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "pricing", "simulate", "store", "usage", "verify"},
 	"cmd/aurea":    {"internal/cli"},

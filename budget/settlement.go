@@ -66,9 +66,11 @@ func surelyEnded(ctx context.Context, st store.Store, id store.OwnerID, now time
 const unconfirmedAge = 24 * time.Hour
 
 // Expect books unconfirmed calls that are older than a day at what the calls of their model cost on average, of what was held for them, and releases the rest: what
-// `budget.unconfirmed: expected` asks for. A model without a complete call is left as it is, and so is what dead processes cannot explain. It returns what was booked
-// and released. It may be interrupted and repeated.
-func Expect(ctx context.Context, st store.Store, now time.Time, maxCallTime time.Duration) (booked, released money.Sum, err error) {
+// `budget.unconfirmed: expected` asks for. A model without a complete call is left as it is, and so is what dead processes cannot explain, and calls that drew on
+// one of the counters in without. It returns what was booked and released. It may be interrupted and repeated.
+func Expect(
+	ctx context.Context, st store.Store, now time.Time, maxCallTime time.Duration, without ...store.CounterID,
+) (booked, released money.Sum, err error) {
 	if maxCallTime <= 0 {
 		maxCallTime = maxCall
 	}
@@ -77,12 +79,13 @@ func Expect(ctx context.Context, st store.Store, now time.Time, maxCallTime time
 		return booked, released, fmt.Errorf("budget: expected costs: %w", err)
 	}
 	open = slices.DeleteFunc(open, func(d store.OpenDoubt) bool {
-		return d.Call == "" || now.Sub(d.Since) < unconfirmedAge || surelyEnded(ctx, st, d.Owner, now, maxCallTime) != nil
+		return d.Call == "" || now.Sub(d.Since) < unconfirmedAge || surelyEnded(ctx, st, d.Owner, now, maxCallTime) != nil ||
+			slices.ContainsFunc(d.Path, func(id store.CounterID) bool { return slices.Contains(without, id) })
 	})
 	if len(open) == 0 {
 		return booked, released, nil
 	}
-	shares, err := meanShares(ctx, st)
+	shares, err := meanShares(ctx, st, without)
 	if err != nil {
 		return booked, released, fmt.Errorf("budget: expected costs: %w", err)
 	}
@@ -115,8 +118,8 @@ type modelOf struct{ provider, upstream string }
 const shareOfOne = 1_000_000
 
 // meanShares returns the cost of each model's complete calls as a share of their bounds, in millionths, rounded up, and at most one.
-func meanShares(ctx context.Context, st store.Store) (map[modelOf]int64, error) {
-	days, err := st.DaySums(ctx, time.Time{}, time.Time{})
+func meanShares(ctx context.Context, st store.Store, without []store.CounterID) (map[modelOf]int64, error) {
+	days, err := st.DaySums(ctx, time.Time{}, time.Time{}, without...)
 	if err != nil {
 		return nil, err
 	}

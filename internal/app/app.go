@@ -31,8 +31,9 @@ type App struct {
 	Tracker      *budget.Tracker
 	Orchestrator *aurea.Orchestrator
 
-	rehearsal *simulate.Running
-	metrics   *observe.Metrics
+	rehearsal     *simulate.Running
+	metrics       *observe.Metrics
+	stopExpecting func()
 }
 
 // Logger returns the logger that the configuration asks for. Everything through it is redacted.
@@ -101,6 +102,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, red *redact
 	if a.Tracker, err = budget.Open(ctx, a.Store, budget.Options{Logger: log, MaxCall: cfg.Timeouts.Request}); err != nil {
 		return a, err
 	}
+	a.stopExpecting = a.expecting(ctx)
 	a.metrics = observe.NewMetrics()
 	engine.Store, engine.Tracker, engine.Logger, engine.Observe = a.Store, a.Tracker, log, a.metrics.Attempt
 	a.Orchestrator, err = aurea.New(engine)
@@ -129,6 +131,9 @@ func (a *App) Close(ctx context.Context) error {
 	var errs []error
 	if a.Orchestrator != nil {
 		errs = append(errs, a.Orchestrator.Close())
+	}
+	if a.stopExpecting != nil {
+		a.stopExpecting()
 	}
 	if a.Tracker != nil {
 		errs = append(errs, a.Tracker.Close(ctx))
