@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	amounts "github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/store/sqlite"
 )
 
 // verification is what `verify --json` says.
@@ -252,5 +256,49 @@ func TestVerifyDiffers(t *testing.T) {
 	h.runs(2, "verify", "--usage", usage, "--format", "xml")
 	if f := h.runs(1, "verify", "--usage", h.path("no.csv"), "--json").failure(); !strings.Contains(f.Message, "Accepted are") {
 		t.Errorf("the refusal does not say what is accepted: %+v", f)
+	}
+}
+
+// With budget.unconfirmed: expected, what has been unconfirmed for a day is booked at the mean; with keep it stays.
+func TestExpected(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"keep", "expected"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, behaviour{}, "budget: {unconfirmed: "+mode+"}\n")
+			old := time.Now().Add(-25 * time.Hour)
+			st, err := sqlite.Open(t.Context(), h.path("aurea.db"), sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _, err = st.CreateJob(t.Context(), store.Job{ID: "local/old", State: store.JobDone, Created: old}, amounts.Sum{Dollars: 1})
+			check(err)
+			c, err := st.FindCounter(t.Context(), "job:local/old", time.Time{})
+			check(err)
+			check(st.Join(t.Context(), store.Owner{ID: "before", Joined: old}))
+			call := store.Call{ID: "known", Path: []store.CounterID{c.ID}, Job: "local/old", Provider: "openai", Upstream: "sim-a", Outcome: "ok", Cost: 10, Bound: 40, Started: old}
+			lost := call
+			lost.ID, lost.Outcome, lost.Cost, lost.Bound, lost.Doubt = "lost", "cut", 0, 1000, 1000
+			_, err = st.Apply(t.Context(), store.Round{
+				Owner: "before", Epoch: 1, Now: old, Entries: []store.Entry{{Call: call}, {Call: lost}},
+				Leases: []store.LeaseOp{{Counter: c.ID, Spent: 10, Force: 1010, Doubt: 1000, Close: true}},
+			})
+			check(err)
+			check(st.Leave(t.Context(), "before", 1))
+			check(st.Close())
+			h.sim.change(map[string]any{"latency": "300ms"})
+			h.runs(0, "run", h.write("in.jsonl", threeModels(1)), "--job", "v", "--max-cost", "1")
+			j := h.show("old")
+			want := map[string][2]int64{"keep": {10, 1000}, "expected": {260, 0}}[mode]
+			if j.Spent.Int64() != want[0] || j.Unconfirmed.Int64() != want[1] {
+				t.Errorf("spent %s, unconfirmed %s, want %v", &j.Spent.Int, &j.Unconfirmed.Int, want)
+			}
+		})
 	}
 }
