@@ -48,6 +48,8 @@ type builtinRow struct {
 	Tiers map[string]textRates `json:"tiers"`
 	// Half lists tiers that cost half of everything.
 	Half []string `json:"half"`
+	// Fees, in a patch, are fees per use.
+	Fees map[string]string `json:"fees"`
 }
 
 // builtinPeriod is what a model costs from a day on.
@@ -247,6 +249,9 @@ func (row builtinRow) describe(p *Price, last bool) (err error) {
 			return err
 		}
 	}
+	if err := p.addFees(row.Fees); err != nil {
+		return err
+	}
 	return row.addTiers(p, last)
 }
 
@@ -292,21 +297,8 @@ func (row builtinRow) periods() ([]Price, error) {
 			}
 		}
 		p.Rates = period.Rates.Rates
-		for fee, text := range period.Fees {
-			price, err := pico(text, perUnit)
-			if err != nil {
-				return nil, err
-			}
-			switch fee {
-			case "web_search":
-				p.WebSearch = price
-			case "file_search":
-				p.FileSearch = price
-			case "request":
-				p.Request = price
-			default:
-				return nil, fmt.Errorf("%q is not a fee", fee)
-			}
+		if err := p.addFees(period.Fees); err != nil {
+			return nil, err
 		}
 		for _, long := range period.Long {
 			p.Bands = append(p.Bands, Band{Over: long.Over, Inclusive: long.Incl, Rates: long.Rates.Rates})
@@ -314,6 +306,26 @@ func (row builtinRow) periods() ([]Price, error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+func (p *Price) addFees(fees map[string]string) error {
+	for fee, text := range fees {
+		price, err := pico(text, perUnit)
+		if err != nil {
+			return err
+		}
+		switch fee {
+		case "web_search":
+			p.WebSearch = price
+		case "file_search":
+			p.FileSearch = price
+		case "request":
+			p.Request = price
+		default:
+			return fmt.Errorf("%q is not a fee", fee)
+		}
+	}
+	return nil
 }
 
 func hashOf(parts ...[]byte) string {

@@ -79,6 +79,14 @@ func (p *Price) litellm() map[string]any {
 	if p.Reasoning {
 		m["supports_reasoning"] = true
 	}
+	if p.FileSearch > 0 {
+		if thousand, err := p.FileSearch.Mul(1000); err == nil {
+			m["file_search_cost_per_1k_calls"] = jsontext.Value(decimalText(thousand))
+		}
+	}
+	if p.Request > 0 {
+		m["input_cost_per_request"] = jsontext.Value(decimalText(p.Request))
+	}
 	if p.WebSearch > 0 {
 		m["search_context_cost_per_query"] = map[string]jsontext.Value{"search_context_size_medium": jsontext.Value(decimalText(p.WebSearch))}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/andres20980/aurea-orchestrator/money"
 )
 
 // maxFile is far above any price table: LiteLLM's own has 1.6 MB.
@@ -101,6 +103,10 @@ func (p *Price) litellmField(field string, raw jsontext.Value, bands map[int64]*
 		return nil
 	case "search_context_cost_per_query":
 		return p.litellmSearch(raw)
+	case "file_search_cost_per_1k_calls":
+		return litellmFee(raw, perThousand, &p.FileSearch)
+	case "input_cost_per_request":
+		return litellmFee(raw, perUnit, &p.Request)
 	case "provider_specific_entry":
 		return p.litellmFactors(raw)
 	}
@@ -128,6 +134,18 @@ func (p *Price) litellmField(field string, raw jsontext.Value, bands map[int64]*
 	}
 	(*tiers)[tier] = (*tiers)[tier].With(dimension, price)
 	return nil
+}
+
+// litellmFee reads a price per use.
+func litellmFee(raw jsontext.Value, shift int, into *money.USD) error {
+	if raw.Kind() == 'n' {
+		return nil
+	}
+	fee, err := number(raw, shift)
+	if err == nil {
+		*into = fee
+	}
+	return err
 }
 
 // litellmName takes a field name such as cache_read_input_token_cost_above_200k_tokens_priority apart.
