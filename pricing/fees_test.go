@@ -1,32 +1,26 @@
-package pricing
+package pricing_test
 
 import (
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/pricing"
 )
 
-// Fees per use are read as the format writes them, and a model that is sold by anything but tokens has no price.
-func TestWithFileFees(t *testing.T) {
+// Searches have the fees that the providers publish.
+func TestSearchFees(t *testing.T) {
 	t.Parallel()
-	table, err := Empty().WithFile(strings.NewReader(`{
-	  "m": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "file_search_cost_per_1k_calls": 2.5, "input_cost_per_request": 0.005,
-	        "search_context_cost_per_query": {"search_context_size_low": 0.01, "search_context_size_high": 0.025}},
-	  "by-the-second": {"litellm_provider": "openai", "input_cost_per_second": 0.0001, "output_cost_per_second": 0.0001},
-	  "by-the-character": {"litellm_provider": "openai", "input_cost_per_character": 0.0001},
-	  "by-the-picture": {"litellm_provider": "openai", "output_cost_per_image": 0.04},
-	  "in-steps": {"litellm_provider": "dashscope", "tiered_pricing": [{"range": [0, 32000], "input_cost_per_token": 1e-6, "output_cost_per_token": 5e-6}]}
-	}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := table.Lookup("", "m", time.Now())
-	if err != nil || p.FileSearch.String() != "0.0025" || p.Request.String() != "0.005" || p.WebSearch.String() != "0.025" {
-		t.Errorf("%s %s %s %v", p.FileSearch, p.Request, p.WebSearch, err)
-	}
-	for _, model := range []string{"by-the-second", "by-the-character", "by-the-picture", "in-steps"} {
-		if _, err := table.Lookup("", model, time.Now()); err == nil {
-			t.Errorf("%s has a price", model)
+	for name, want := range map[string]string{
+		"gpt-4o": "0.01", "claude-sonnet-4-5": "0.01", "gemini-2.5-flash": "0.035", "gemini-2.5-pro": "0.035", "gemini-3-pro-preview": "0.014",
+		"gemini-3.6-flash": "0.014", "grok-4.20": "0.005", "grok-4": "0.005",
+	} {
+		p, err := pricing.Embedded().Lookup("", name, time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.WebSearch != money.MustParse(want) {
+			t.Errorf("%s: %s for a search, want %s", name, p.WebSearch, want)
 		}
 	}
 }
