@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -153,4 +154,45 @@ func TestCountEndsWithItsContext(t *testing.T) {
 	if _, err := p.CountInput(ctx, &aurea.Request{API: usage.Messages, Body: []byte(`{"messages":[]}`)}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Whatever a caller writes, the endpoint gets an object of the fields that it takes; whatever it answers, a count is a whole number above 0 that stands there.
+func FuzzCountInput(f *testing.F) {
+	f.Add(`{"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":5}`, `{"input_tokens":12}`)
+	f.Add(`{"model":"m","x":1}`, `{"input_tokens":1e3}`)
+	f.Add(`{"messages":[],"messages":[]}`, `{"a":{"input_tokens":5},"input_tokens":-1}`)
+	f.Add(`{"mess\u0061ges":[]}`, `[12]`)
+	f.Fuzz(func(t *testing.T, body, answer string) {
+		var sent []byte
+		client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			sent, _ = io.ReadAll(r.Body)
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+		})}
+		p := anthropic.New(anthropic.Config{Name: "p", BaseURL: "http://provider.invalid", Client: client})
+		n, err := p.CountInput(t.Context(), &aurea.Request{API: usage.Messages, Body: []byte(body)})
+		if sent != nil {
+			var fields map[string]json.RawMessage
+			if err := json.Unmarshal(sent, &fields); err != nil {
+				t.Fatalf("%s was sent for %s", sent, body)
+			}
+			for _, idle := range []string{"max_tokens", "stream", "metadata", "container"} {
+				if _, is := fields[idle]; is {
+					t.Fatalf("%s was sent for %s", sent, body)
+				}
+			}
+		}
+		var said struct {
+			Tokens json.Number `json:"input_tokens"`
+		}
+		if (n > 0) != (err == nil) {
+			t.Fatalf("%d, %v", n, err)
+		}
+		if err == nil && (json.Unmarshal([]byte(answer), &said) != nil || said.Tokens.String() != strconv.FormatInt(n, 10) && !strings.Contains(answer, `\`) && strings.Count(strings.ToLower(answer), "input_tokens") == 1) {
+			t.Fatalf("%d from %s", n, answer)
+		}
+	})
 }
