@@ -104,6 +104,11 @@ func TestInjectGeminiCap(t *testing.T) {
 			t.Errorf("%s became %s, %v; want %s", body, got, err, want)
 		}
 	}
+	const small = `{"contents":[]}`
+	with, err := usage.InjectCap(usage.Gemini, "max_tokens", []byte(small), 4096)
+	if added := int64(len(with) - len(small)); err != nil || added != usage.CapBytes(usage.Gemini, "max_tokens", 4096) {
+		t.Errorf("%d bytes were added, not %d", added, usage.CapBytes(usage.Gemini, "max_tokens", 4096))
+	}
 	if _, err := usage.InjectCap(usage.Gemini, "", []byte(`{}`), -1); err == nil {
 		t.Error("a cap below zero was put in")
 	}

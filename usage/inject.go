@@ -112,6 +112,8 @@ func CapBytes(api API, field string, outputCap int64) int64 {
 		field = "max_output_tokens"
 	case Messages, Completions:
 		field = "max_tokens"
+	case Gemini:
+		field = `generationConfig":{"maxOutputTokens}`
 	}
 	var digits [20]byte
 	return int64(len(field) + len(`,"":`) + len(strconv.AppendInt(digits[:0], outputCap, 10)))
