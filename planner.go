@@ -42,6 +42,7 @@ type roadTarget struct {
 	model    string
 	weight   int64 // its part of the first attempts; 0 for one that is tried when others fail
 	price    *pricing.Price
+	foreseer *usage.Foreseer
 	capField string
 	place    *planPlace
 }
@@ -107,7 +108,7 @@ func (p *Planner) road(id roadID) *road {
 		}
 		r.weights += weight
 		r.targets = append(r.targets, roadTarget{
-			name: t.Provider, model: t.Model, weight: weight, price: price, capField: o.capField(t.Provider), place: p.place(t),
+			name: t.Provider, model: t.Model, weight: weight, price: price, foreseer: usage.NewForeseer(price, usage.Expectation{}), capField: o.capField(t.Provider), place: p.place(t),
 		})
 	}
 	r.model = p.modelOf(id.model, r)
@@ -204,7 +205,7 @@ func (p *Planner) foresee(req *usage.Request, t *roadTarget) (usage.Outlook, rat
 	if inject {
 		as.BodyBytes += usage.CapBytes(as.API, t.capField, outputCap)
 	}
-	one, err := usage.Foresee(t.price, &as, outputCap, inject, usage.Expectation{})
+	one, err := t.foreseer.Foresee(&as, outputCap, inject)
 	if err != nil {
 		return one, ratelimit.Demand{}, boundRefused(t.model, err)
 	}

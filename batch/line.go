@@ -52,6 +52,7 @@ func ParseLine(line []byte, d Defaults) (store.Item, error) {
 type parser struct {
 	d      Defaults
 	fields fields
+	reader usage.RequestReader
 	buf    []byte // of a body that was put together
 
 	id, url string
@@ -322,7 +323,7 @@ func (p *parser) finish() (err error) {
 	if len(p.id) > 512 {
 		return errors.New("has an id longer than 512 bytes")
 	}
-	if p.req, err = usage.ReadRequest(endpoints[p.url], p.body); err != nil {
+	if p.req, err = p.reader.Read(endpoints[p.url], p.body); err != nil {
 		return err
 	}
 	if p.req.Model == "" {

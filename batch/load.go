@@ -82,7 +82,7 @@ func Load(ctx context.Context, st store.Queue, job store.Job, src io.Reader, o L
 	if o.MaxLine == 0 {
 		o.MaxLine = 50_000_000
 	}
-	l := &loader{st: st, job: job, o: o, hash: sha256.New()}
+	l := &loader{st: st, job: job, o: o, hash: sha256.New(), parser: parser{d: o.Defaults}}
 	l.before = job.State != store.JobLoading
 	fmt.Fprintf(l.hash, "%q %q %d\n", o.Defaults.Model, o.Defaults.System, o.Defaults.MaxTokens)
 	if known, err := l.unchanged(src); known || err != nil {
@@ -109,6 +109,7 @@ type loader struct {
 		Sum([]byte) []byte
 		Reset()
 	}
+	parser parser
 	before bool // the job was accepted before
 
 	seq   int64 // of the last item
@@ -259,7 +260,7 @@ func (l *loader) line(line []byte, n int, err error) *LineError {
 	if errors.Is(err, errLineTooLong) {
 		return &LineError{Line: n, Err: err}
 	}
-	item, err := ParseLine(line, l.o.Defaults)
+	item, err := l.item(line)
 	if err == nil && l.o.Check != nil {
 		err = l.o.Check(item)
 	}
@@ -272,6 +273,13 @@ func (l *loader) line(line []byte, n int, err error) *LineError {
 	l.lines = append(l.lines, n)
 	l.bytes += len(item.Body)
 	return nil
+}
+
+func (l *loader) item(line []byte) (store.Item, error) {
+	if err := l.parser.parse(line); err != nil {
+		return store.Item{}, err
+	}
+	return l.parser.item()
 }
 
 // add writes the pending items. One that this load has added before is a line that repeats an id.

@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
+	"slices"
 
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
@@ -42,6 +42,7 @@ func Read(ctx context.Context, src io.Reader, o ReadOptions, each func(*usage.Re
 	}
 	s := &scanner{o: o, parser: parser{d: o.Defaults}, each: each, ids: newIDs()}
 	err := s.read(ctx, bufio.NewReaderSize(src, 1<<20))
+	s.done.Unchecked = s.ids.missed
 	return s.done, err
 }
 
@@ -72,6 +73,10 @@ func (s *scanner) read(ctx context.Context, lines *bufio.Reader) error {
 			} else if s.o.OnBad != nil {
 				s.o.OnBad(bad)
 			}
+		}
+		if end || s.ids.full() {
+			problem.Bad = append(problem.Bad, s.ids.look()...)
+			slices.SortStableFunc(problem.Bad, func(a, b *LineError) int { return a.Line - b.Line })
 		}
 		if len(problem.Bad) >= maxBadLines {
 			problem.More = !end
@@ -113,7 +118,7 @@ func (s *scanner) line(line []byte, n int, err error) *LineError {
 	if err := p.parse(line); err != nil {
 		return &LineError{Line: n, Err: err}
 	}
-	if !s.ids.add(p.id) {
+	if s.o.SkipBad && !s.ids.add(p.id) { // else it is looked at with others: then the file is refused, and what was counted is of no use
 		return &LineError{Line: n, Err: repeats(p.id)}
 	}
 	req := &p.req
@@ -127,41 +132,9 @@ func (s *scanner) line(line []byte, n int, err error) *LineError {
 	if err := s.each(req); err != nil {
 		return &LineError{Line: n, Err: err}
 	}
+	if !s.o.SkipBad {
+		s.ids.later(p.id, n)
+	}
 	s.done.Requests++
-	s.done.Unchecked = s.ids.missed
 	return nil
-}
-
-// ids knows which ids there were, by 64 bits of each: among a million ids the odds that two that differ are taken for one are one in 30 million.
-// It has room for mostIDs, and no more: what comes after them is compared with them only.
-type ids struct {
-	seed   maphash.Seed
-	table  []uint64 // open addressing; 0 is free
-	n      int
-	missed int64
-}
-
-const (
-	idSlots = 1 << 21 // 16 MB
-	mostIDs = idSlots * 3 / 4
-)
-
-func newIDs() *ids { return &ids{seed: maphash.MakeSeed(), table: make([]uint64, idSlots)} }
-
-// add notes an id and reports whether it is new.
-func (i *ids) add(id string) bool {
-	hash := max(maphash.String(i.seed, id), 1)
-	at := hash % idSlots
-	for ; i.table[at] != 0; at = (at + 1) % idSlots {
-		if i.table[at] == hash {
-			return false
-		}
-	}
-	if i.n == mostIDs {
-		i.missed++
-		return true
-	}
-	i.table[at] = hash
-	i.n++
-	return true
 }

@@ -78,3 +78,6 @@ func (d *distinct) end(from int) {
 		d.owner = -1
 	}
 }
+
+// again returns what is ready for another body, with the memory of this one.
+func (d *distinct) again() distinct { return distinct{open: d.open[:0], table: d.table[:0], owner: -1} }

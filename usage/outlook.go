@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/andres20980/aurea-orchestrator/money"
@@ -55,9 +56,48 @@ const (
 	elsewhere = 4000
 )
 
-// Foresee returns the outlook of a request as it will be sent, with an output cap per choice, which putIn says is none of its own. The price is not changed. The
-// errors are those of [Bound].
-func Foresee(p *pricing.Price, r *Request, outputCap int64, putIn bool, e Expectation) (o Outlook, err error) {
+// Foreseer finds outlooks at one price. It is not changed after [NewForeseer], and safe for concurrent use.
+type Foreseer struct {
+	price       *pricing.Price
+	expectation Expectation
+	// What the price comes to for short inputs.
+	plain, batch, flex pricing.Rates
+	sellsBatch         bool
+	sellsFlex          bool
+	cheapest           money.USD // of any input in the ordinary tier
+	least              bool      // whether it says anything
+}
+
+// NewForeseer returns a Foreseer at a price, which must not be changed after.
+func NewForeseer(p *pricing.Price, e Expectation) *Foreseer {
+	f := &Foreseer{price: p, expectation: e.withDefaults(), sellsBatch: sells(p, pricing.Batch), sellsFlex: sells(p, pricing.Flex), least: !p.Reports()}
+	f.plain, f.batch, f.flex = p.For(pricing.Standard, 0), p.For(pricing.Batch, 0), p.For(pricing.Flex, 0)
+	f.cheapest = cheapestInput(f.plain)
+	return f
+}
+
+// rates are those of the price in a tier.
+func (f *Foreseer) rates(tier string, input int64) pricing.Rates {
+	for i := range f.price.Bands {
+		if f.price.Bands[i].Covers(input) {
+			return f.price.For(tier, input)
+		}
+	}
+	switch tier {
+	case pricing.Standard:
+		return f.plain
+	case pricing.Batch:
+		return f.batch
+	case pricing.Flex:
+		return f.flex
+	}
+	return f.price.For(tier, input)
+}
+
+// Foresee returns the outlook of a request as it will be sent, with an output cap per choice, which putIn says is none of its own. The errors are those of
+// [Bound].
+func (f *Foreseer) Foresee(r *Request, outputCap int64, putIn bool) (o Outlook, err error) {
+	p := f.price
 	if o.Most, _, err = bound(p, r, outputCap); err != nil {
 		return Outlook{}, err
 	}
@@ -67,15 +107,15 @@ func Foresee(p *pricing.Price, r *Request, outputCap int64, putIn bool, e Expect
 		in.Text = product(in.Text, max(r.Rounds, 1))
 	}
 	o.MostIn, o.MostOut = in.Total(), output(r, outputCap)
-	o.expectTokens(p, r, outputCap, putIn, e.withDefaults())
+	o.expectTokens(p, r, outputCap, putIn, f.expectation)
 	if p.Free {
 		return o, nil
 	}
 	tier, _ := tierOf(r.Tier)
-	if o.Least, err = least(p, tier, o.LeastIn); err != nil {
+	if o.Least, err = f.leastCost(tier, o.LeastIn); err != nil {
 		return o, err
 	}
-	if o.Expected, err = expect(p, r, tier, o); err != nil {
+	if o.Expected, err = f.expect(r, tier, &o); err != nil {
 		return o, err
 	}
 	o.Expected = max(min(o.Expected, o.Most), o.Least)
@@ -83,19 +123,17 @@ func Foresee(p *pricing.Price, r *Request, outputCap int64, putIn bool, e Expect
 	if tier != pricing.Standard {
 		return o, nil
 	}
-	for _, cheaper := range []struct {
-		tier string
-		cost *money.USD
-	}{{pricing.Batch, &o.Batch}, {pricing.Flex, &o.Flex}} {
-		if !sells(p, cheaper.tier) {
-			continue
-		}
-		cost, err := expect(p, r, cheaper.tier, o)
-		if err != nil {
+	if f.sellsBatch {
+		if o.Batch, err = f.expect(r, pricing.Batch, &o); err != nil {
 			return o, err
 		}
-		*cheaper.cost = min(cost, o.Expected)
 	}
+	if f.sellsFlex {
+		if o.Flex, err = f.expect(r, pricing.Flex, &o); err != nil {
+			return o, err
+		}
+	}
+	o.Batch, o.Flex = min(o.Batch, o.Expected), min(o.Flex, o.Expected)
 	return o, nil
 }
 
@@ -121,51 +159,68 @@ func (o *Outlook) expectTokens(p *pricing.Price, r *Request, outputCap int64, pu
 }
 
 // expect returns what the expected tokens cost in a tier.
-func expect(p *pricing.Price, r *Request, tier string, o Outlook) (cost money.USD, err error) {
-	cost, err = tokenCost(p.For(tier, o.ExpectedIn), &Usage{Input: o.ExpectedIn, Output: o.ExpectedOut})
-	if err != nil {
-		return 0, err
+func (f *Foreseer) expect(r *Request, tier string, o *Outlook) (cost money.USD, err error) {
+	rates := f.rates(tier, o.ExpectedIn)
+	for _, part := range [2]struct {
+		dimension pricing.Dimension
+		tokens    int64
+	}{{pricing.Input, o.ExpectedIn}, {pricing.Output, o.ExpectedOut}} {
+		rate, ok := rates.Get(part.dimension)
+		if !ok && part.tokens > 0 {
+			return 0, fmt.Errorf("%w: %s has no price of %s", ErrNoBound, f.price.Name, part.dimension)
+		}
+		more, err := rate.Mul(part.tokens)
+		if err != nil {
+			return 0, err
+		}
+		if cost, err = cost.Add(more); err != nil {
+			return 0, err
+		}
 	}
 	if r.Geo != "" {
-		if cost, err = p.Geo[strings.ToLower(r.Geo)].Of(cost); err != nil {
+		if cost, err = f.price.Geo[strings.ToLower(r.Geo)].Of(cost); err != nil {
 			return 0, err
 		}
 	}
 	if r.Fast {
-		if cost, err = fastFactor(p).Of(cost); err != nil {
+		if cost, err = fastFactor(f.price).Of(cost); err != nil {
 			return 0, err
 		}
 	}
-	return fees(p, cost, min(r.WebSearches, 1), min(r.FileSearches, 1))
+	return fees(f.price, cost, min(r.WebSearches, 1), min(r.FileSearches, 1))
 }
 
-// least returns the least that some tokens of input can cost.
-func least(p *pricing.Price, tier string, tokens int64) (money.USD, error) {
-	if p.Reports() {
+// leastCost returns the least that some tokens of input can cost, if the request may be served in a tier.
+func (f *Foreseer) leastCost(tier string, tokens int64) (money.USD, error) {
+	if !f.least {
 		return 0, nil
 	}
-	var cheapest money.USD
-	found := false
-	for _, tier := range []string{pricing.Standard, tier} {
-		rates := p.For(tier, 0)
-		for _, d := range []pricing.Dimension{pricing.Input, pricing.CacheRead, pricing.CacheWrite, pricing.CacheWrite1h, pricing.AudioIn, pricing.ImageIn} {
-			if rate, ok := rates.Get(d); ok && (!found || rate < cheapest) {
-				cheapest, found = rate, true
-			}
-		}
+	rate := f.cheapest
+	if tier != pricing.Standard {
+		rate = min(rate, cheapestInput(f.rates(tier, 0)))
 	}
-	cost, err := cheapest.Mul(tokens)
+	cost, err := rate.Mul(tokens)
 	if err != nil {
 		return 0, err
 	}
-	for _, factor := range p.Geo { // none that is known is below one
-		there, err := factor.Of(cost)
-		if err != nil {
+	there := cost
+	for _, factor := range f.price.Geo { // none that is known is below one
+		if there, err = factor.Of(cost); err != nil {
 			return 0, err
 		}
 		cost = min(cost, there)
 	}
-	return fees(p, cost, 0, 0)
+	return fees(f.price, cost, 0, 0)
+}
+
+func cheapestInput(rates pricing.Rates) (cheapest money.USD) {
+	found := false
+	for d := pricing.Input; d < pricing.Output; d++ {
+		if rate, ok := rates.Get(d); ok && (!found || rate < cheapest) {
+			cheapest, found = rate, true
+		}
+	}
+	return cheapest
 }
 
 // sells reports whether a model has a price of its own for a tier: [pricing.Price.For] would also take the price of batches for flex, and the other way round.

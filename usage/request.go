@@ -61,10 +61,14 @@ func ReadRequest(api API, body []byte) (Request, error) {
 	if !api.Known() {
 		return Request{}, fmt.Errorf("%q is not an API", string(api))
 	}
-	r := &requestReader{
-		dec: loose(body), names: distinct{owner: -1},
-		req: Request{API: api, BodyBytes: int64(len(body)), Choices: 1, Rounds: 1},
-	}
+	r := &requestReader{dec: loose(body)}
+	return r.read(api, body)
+}
+
+// read reads the body that the decoder begins with.
+func (r *requestReader) read(api API, body []byte) (Request, error) {
+	r.names.owner = -1
+	r.req = Request{API: api, BodyBytes: int64(len(body)), Choices: 1, Rounds: 1}
 	if kind := r.dec.PeekKind(); kind != '{' && (kind != 0 || len(bytes.TrimSpace(body)) == 0) {
 		return Request{}, errors.New("the body is not a JSON object")
 	}
