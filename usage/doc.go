@@ -4,7 +4,9 @@
 // can cost with a given output cap. A cap comes from the client, or from a [CapRule] and [InjectCap]. The bound needs no
 // tokenizer: a token of a byte-level vocabulary is at least one byte of the body.
 //
-// After: [Parse] reads the token counts from the provider's raw answer, by the rules of each API, and [Cost] prices them.
+// After: [Parse] reads the token counts from the provider's raw answer, by the rules of each API, and [Cost] prices them; [ParseAny] finds out by itself
+// whether the answer was streamed. What each API and provider counts, and what becomes of it, is a table in docs/usage.md. Where a provider reports
+// what it charged, that is the cost, and [Own] is our own figure.
 //
 // While a stream passes: a [Meter] reads the counts from its bytes by the same rules, and of a stream that breaks off what it has proven. [IncludeUsage] asks for
 // the counts in streams that would have none.
