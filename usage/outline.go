@@ -7,6 +7,8 @@ import (
 	"errors"
 	"hash"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -18,7 +20,7 @@ import (
 type Outline struct {
 	marks []mark
 	texts [][]byte // long texts around the messages, as values
-	whole Request
+	apart bool     // each message counts by itself
 }
 
 // PrefixID names a beginning of a conversation: all that the model reads up to the end of a message, and what is around the messages. Two requests that share one
@@ -80,7 +82,7 @@ func ReadOutline(api API, around string, body []byte) (Outline, error) {
 	if o.reader.elsewhere || len(o.marks) == 0 {
 		return Outline{}, ErrNoOutline
 	}
-	return Outline{marks: o.marks, texts: o.texts, whole: o.reader.req}, nil
+	return Outline{marks: o.marks, texts: o.texts, apart: !o.strange}, nil
 }
 
 // outliner reads an outline. The reader's decoder is set to one value after the other.
@@ -93,6 +95,7 @@ type outliner struct {
 	marks   []mark
 	bytes   int64
 	thought int64
+	strange bool
 }
 
 func (o *outliner) read(v []byte, f func() error) error {
@@ -237,6 +240,7 @@ func (o *outliner) object(dec *jsontext.Decoder, special func(name string) (done
 			return err
 		case name == "type":
 			kind = string(value)
+			o.strange = o.strange || !ordinaryParts[kind]
 		case special != nil && thoughts[name]:
 			o.thought += int64(len(value))
 		}
@@ -248,12 +252,28 @@ func (o *outliner) object(dec *jsontext.Decoder, special func(name string) (done
 	return kind, err
 }
 
+// ordinaryParts are the types of messages and blocks that add to what is read and change nothing before them. One that is none of these, such as a compaction, may take the
+// place of the messages before it (https://docs.claude.com/en/docs/build-with-claude/compaction).
+var ordinaryParts = func() map[string]bool {
+	m := make(map[string]bool)
+	for kind := range strings.FieldsSeq(`text image document tool_use tool_result thinking redacted_thinking search_result image_url input_audio file refusal function
+		message input_text output_text input_image input_file computer_screenshot reasoning function_call function_call_output custom_tool_call custom_tool_call_output
+		local_shell_call local_shell_call_output apply_patch_call apply_patch_call_output computer_call computer_call_output`) {
+		m[strconv.Quote(kind)] = true
+	}
+	return m
+}()
+
 // thoughts are the members of a message in which providers of OpenAI's format give what the model thought.
 var thoughts = map[string]bool{"reasoning_content": true, "reasoning": true, "reasoning_details": true, "thinking": true, "thinking_blocks": true}
 
-// Ends returns the names of the conversation as a whole, which is the first, and of its beginnings that lack the last few messages, n in all at most.
+// Ends returns the names of the conversation as a whole, which is the first, and of its beginnings that lack the last few messages, n in all at most. Where a message may
+// change how those before it are read, there are no such beginnings.
 func (o Outline) Ends(n int) []PrefixID {
 	var ids []PrefixID
+	if !o.apart {
+		n = min(n, 1)
+	}
 	for i := len(o.marks) - 1; i >= 0 && len(ids) < n; i-- {
 		ids = append(ids, o.marks[i].id)
 	}
