@@ -93,8 +93,9 @@ func (r *requestReader) part() error {
 	if p.document != "" {
 		r.document(p.document)
 	}
-	if p.kind == "item_reference" || p.kind == "container_upload" {
-		r.unbounded(p.kind + " refers to text that is not in the request")
+	switch p.kind {
+	case "item_reference", "container_upload", "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call":
+		r.unbounded(p.kind + " refers to text that is not in the request") // what tools of OpenAI's found or made it may keep to itself
 	}
 	return nil
 }

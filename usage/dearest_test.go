@@ -32,6 +32,7 @@ func TestReadRequestOfUnknownLength(t *testing.T) {
 		{"sound that does not", usage.Chat, `{"messages":[{"content":[{"type":"input_audio","input_audio":{"format":"MP3","data":"AAAAAAAA"}}]}]}`, usage.Request{Messages: 1, MediaBytes: 8, AudioBytes: 8}},
 		{"Gemini's sound that shrinks", usage.Gemini, `{"contents":[{"parts":[{"inlineData":{"mimeType":"audio/ogg;codecs=opus","data":"AAAAAAAA"}}]}]}`, usage.Request{Messages: 1, Unbounded: []string{"a file of type audio/ogg;codecs=opus in base64 has a length that is not known"}}},
 		{"Gemini's sound", usage.Gemini, `{"contents":[{"parts":[{"inlineData":{"mimeType":"audio/L16;rate=24000","data":"AAAAAAAA"}}]}]}`, usage.Request{Messages: 1, MediaBytes: 8, AudioBytes: 8}},
+		{"what a search found", usage.Responses, `{"input":[{"type":"web_search_call","id":"ws_1","status":"completed"}]}`, usage.Request{Messages: 2, Unbounded: []string{"web_search_call refers to text that is not in the request"}}},
 		{"a request for compaction", usage.Messages, `{"compaction":{"type":"auto"}}`, usage.Request{Rounds: 2, Unbounded: []string{"context_management lets the provider rewrite the conversation"}}},
 		{"no compaction", usage.Messages, `{"compaction":null,"fallbacks":null}`, usage.Request{}},
 		{"a cache of half a day", usage.Responses, `{"input":"x","prompt_cache_options":{"mode":"implicit","ttl":"12h"}}`, usage.Request{Messages: 1, TTL1h: true}},
