@@ -52,7 +52,8 @@ type Options struct {
 	MaxCall time.Duration
 }
 
-// Side is one side's figures of a day and model. A nil figure is not known.
+// Side is one side's figures of a day and model. A nil figure is not known. The ledger's requests are the answered ones, and as many of those that failed or were cut as
+// the export has: no documentation says whether these count.
 type Side struct {
 	Requests         *int64     `json:"requests"`
 	InputTokens      *int64     `json:"input_tokens"` // all of it
@@ -526,6 +527,10 @@ func (c *comparison) report() *Report {
 	for _, d := range all {
 		if d.quiet() {
 			continue
+		}
+		// Of the attempts that may or may not have counted, as many as the export has.
+		if n := d.theirs.requests; d.theirs.hasTokens && n != unsaid {
+			d.ours.requests = min(max(n, d.ours.requests), d.ours.requests+d.ours.maybe)
 		}
 		r.Cells = append(r.Cells, d.shown())
 		r.Verdicts[d.verdict]++

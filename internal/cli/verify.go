@@ -38,8 +38,8 @@ func (p *program) verifyCommand() *cobra.Command {
 		Short: "Compare the ledger with a provider's usage or cost export, and settle what it proves",
 		Long: `Compare the ledger with a provider's own books, by UTC day and model: requests, tokens and dollars, exactly.
 
-An export is what the administration APIs of OpenAI or Anthropic return (JSON, any number of pages) or what their consoles give (CSV); which one is seen from its
-content. Usage and costs may be given together. An export that is not of this installation alone needs --key-id or --project.
+An export is what the administration APIs of OpenAI or Anthropic return (JSON, any number of pages) or what their consoles give (CSV).
+Usage and costs may be given together. An export that is not of this installation alone needs --key-id or --project.
 
 What was unconfirmed is settled where the export proves what it cost, or that it cost nothing: shown by default, written with --settle.
 

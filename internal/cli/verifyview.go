@@ -99,7 +99,7 @@ func (v *verificationView) print(out io.Writer) error {
 	fmt.Fprintln(out)
 	v.printProven(out)
 	for _, l := range v.Left {
-		fmt.Fprintf(out, "left unconfirmed: $%s of %d calls, %s %s: %s\n", l.Amount, l.Calls, cmp.Or(l.Day, "(day not known)"), visible(l.Model), visible(l.Why))
+		fmt.Fprintf(out, "left unconfirmed: $%s of %s, %s %s: %s\n", l.Amount, counted(l.Calls), cmp.Or(l.Day, "(day not known)"), visible(l.Model), visible(l.Why))
 	}
 	if v.Unexplained != (money.Sum{}) {
 		fmt.Fprintf(out, "left unconfirmed: $%s that processes had leased when they died, for calls that nobody knows: see aurea jobs reconcile\n", v.Unexplained)
@@ -141,8 +141,8 @@ func (v *verificationView) printProven(out io.Writer) {
 	}
 	for _, key := range order {
 		s := sums[key]
-		fmt.Fprintf(out, "%s: %d calls of %s on %s, %s: $%s spent, $%s released: %s\n",
-			said, s.calls, visible(cmp.Or(s.first.Job, "no job")), s.first.Day, visible(s.first.Model), s.spent, s.released, visible(s.first.Proof))
+		fmt.Fprintf(out, "%s: %s of %s on %s, %s: $%s spent, $%s released: %s\n",
+			said, counted(s.calls), visible(cmp.Or(s.first.Job, "no job")), s.first.Day, visible(s.first.Model), s.spent, s.released, visible(s.first.Proof))
 		if s.stale > 0 {
 			fmt.Fprintf(out, "  %d more had been ended by somebody else meanwhile\n", s.stale)
 		}
@@ -150,6 +150,14 @@ func (v *verificationView) printProven(out io.Writer) {
 	if len(order) > 0 && !v.Settled {
 		fmt.Fprintln(out, "nothing was written; the same command with --settle writes it")
 	}
+}
+
+// counted is a number of calls.
+func counted(n int) string {
+	if n == 1 {
+		return "1 call"
+	}
+	return fmt.Sprint(n, " calls")
 }
 
 // both is a figure of the ledger and of the export, once if they are the same.
