@@ -136,7 +136,7 @@ func TestEveryKey(t *testing.T) {
 			{Key: "llama3:8b"},
 		},
 		StateDir: filepath.Join(w.home, ".local/state/aurea"),
-		Limits: config.Limits{DefaultRPM: 70, DefaultTPM: config.None, DefaultRPMSet: true, DefaultTPMSet: true, MaxBody: 10 << 20},
+		Limits:   config.Limits{DefaultRPM: 70, DefaultTPM: config.None, DefaultRPMSet: true, DefaultTPMSet: true, MaxBody: 10 << 20},
 		Budget: config.Budget{
 			MaxJobCost: money.Sum{Dollars: 2, Pico: 500_000_000_000}, UnboundedInput: "refuse", Bound: "proven", Unconfirmed: "expected",
 			OutputCap: config.OutputCap{Default: 2000, Floor: 500, ReasoningDefault: 20000, ReasoningFloor: 5000},
