@@ -24,7 +24,7 @@ import (
 
 // withTokenizer wires the tokenizer in, as package setup does.
 func withTokenizer(c *aurea.Config) {
-	c.Tokenizer = func(model string) (func(string) (int64, bool), bool) { return tokens.For(model) }
+	c.Tokenizer = tokens.For
 }
 
 // agent is a program whose context grows with each turn: a system prompt, tools, and messages that it sends again and again.

@@ -38,7 +38,7 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 			Default: cfg.Budget.OutputCap.Default, Floor: cfg.Budget.OutputCap.Floor,
 			ReasoningDefault: cfg.Budget.OutputCap.ReasoningDefault, ReasoningFloor: cfg.Budget.OutputCap.ReasoningFloor,
 		},
-		RefuseUnbounded: cfg.Budget.UnboundedInput == "refuse", ProvenBound: cfg.Budget.Bound == "proven", Tokenizer: tokenizer,
+		RefuseUnbounded: cfg.Budget.UnboundedInput == "refuse", ProvenBound: cfg.Budget.Bound == "proven", Tokenizer: tokens.For,
 		Retry:      &retry.Policy{MaxRetries: cfg.Retry.MaxRetries, BaseDelay: cfg.Retry.BaseDelay, MaxDelay: cfg.Retry.MaxDelay},
 		RetryRatio: cfg.Retry.Budget.Ratio, RetryBurst: float64(cfg.Retry.Budget.Burst),
 		Breaker: &breaker.Config{

@@ -11,17 +11,15 @@ import (
 	"github.com/tiktoken-go/tokenizer/codec"
 )
 
-// Counter counts the tokens of a text. It is safe for concurrent use.
-type Counter func(text string) (tokens int64, ok bool)
-
-// For returns the counter for a model of OpenAI's by its name, and whether its vocabulary is known: those of the models that OpenAI lists
-// (https://github.com/openai/tiktoken/blob/main/tiktoken/model.py). A model that is not known may count more; there is no counter for it.
-func For(model string) (Counter, bool) {
+// For returns a function that counts the tokens of a text as a model of OpenAI's reads it, and whether the model's vocabulary is known: those of the models that OpenAI lists
+// (https://github.com/openai/tiktoken/blob/main/tiktoken/model.py). A model that is not known may count more, so there is no function for it. The function returns false for a
+// text that it cannot count; it is safe for concurrent use. For is what aurea.Config.Tokenizer wants.
+func For(model string) (count func(text string) (tokens int64, ok bool), ok bool) {
 	switch vocabulary(model) {
 	case o200k:
-		return func(text string) (int64, bool) { return count(newer(), text) }, true
+		return func(text string) (int64, bool) { return counted(newer(), text) }, true
 	case cl100k:
-		return func(text string) (int64, bool) { return count(older(), text) }, true
+		return func(text string) (int64, bool) { return counted(older(), text) }, true
 	default:
 		return nil, false
 	}
@@ -37,7 +35,7 @@ var (
 	older = sync.OnceValue(codec.NewCl100kBase)
 )
 
-func count(c *codec.Codec, text string) (int64, bool) {
+func counted(c *codec.Codec, text string) (int64, bool) {
 	n, err := c.Count(text)
 	return int64(n), err == nil
 }

@@ -257,7 +257,7 @@ func TestAKnownBeginningBounds(t *testing.T) {
 }
 
 // rendered is how OpenAI's models read a conversation: a few tokens around each message (https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken).
-func rendered(count tokens.Counter, texts []string) (n int64) {
+func rendered(count func(string) (int64, bool), texts []string) (n int64) {
 	n = 3
 	for _, text := range texts {
 		more, _ := count(text)
