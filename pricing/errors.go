@@ -10,6 +10,8 @@ type UnknownPriceError struct {
 	Provider, Model string
 	// Zero names the row that prices the model at nothing, if that is the reason: only the operator may say that a model is free.
 	Zero string
+	// Refused says why a row with prices does not count, if that is the reason; Zero names the row then.
+	Refused string
 }
 
 // Error says what is missing, in one line.
@@ -17,6 +19,9 @@ func (e *UnknownPriceError) Error() string {
 	name := strconv.Quote(e.Model)
 	if e.Provider != "" {
 		name += " at provider " + strconv.Quote(e.Provider)
+	}
+	if e.Refused != "" {
+		return fmt.Sprintf("the price of model %s is unknown: the row %q has a price that no answer can be held against: %s", name, e.Zero, e.Refused)
 	}
 	if e.Zero != "" {
 		return fmt.Sprintf("the price of model %s is unknown: the catalogue's row %q has a price of zero or none at all", name, e.Zero)

@@ -88,7 +88,11 @@ func (p *Price) litellm() map[string]any {
 		m["input_cost_per_request"] = jsontext.Value(decimalText(p.Request))
 	}
 	if p.WebSearch > 0 {
-		m["search_context_cost_per_query"] = map[string]jsontext.Value{"search_context_size_medium": jsontext.Value(decimalText(p.WebSearch))}
+		sizes := map[string]jsontext.Value{"search_context_size_medium": jsontext.Value(decimalText(p.WebSearch))}
+		for size, price := range p.SearchSizes {
+			sizes["search_context_size_"+size] = jsontext.Value(decimalText(price))
+		}
+		m["search_context_cost_per_query"] = sizes
 	}
 	if factors := p.litellmSpecific(); len(factors) > 0 {
 		m["provider_specific_entry"] = factors

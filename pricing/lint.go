@@ -27,6 +27,9 @@ func (t *Table) Lint() []string {
 }
 
 func (p Price) lint() (doubts []string) {
+	if p.Refused != "" {
+		return []string{"the model counts as unknown: " + p.Refused}
+	}
 	if !p.usable() {
 		return []string{"has no price, or zero; the model counts as unknown"}
 	}

@@ -59,7 +59,7 @@ var litellmPrices = map[string]Dimension{
 	"output_cost_per_reasoning_token": Reasoning,
 }
 
-var litellmTiers = map[string]string{"_batches": Batch, "_flex": Flex, "_priority": Priority}
+var litellmTiers = map[string]string{"_batches": Batch, "_batch_requests": Batch, "_flex": Flex, "_priority": Priority}
 
 func litellmRow(name string, fields map[string]jsontext.Value) (Price, error) {
 	p := Price{Name: name, Origin: OriginFile, Match: matchExact}
@@ -84,10 +84,14 @@ func litellmRow(name string, fields map[string]jsontext.Value) (Price, error) {
 	}
 	sort.Slice(p.Bands, func(i, j int) bool { return p.Bands[i].Over < p.Bands[j].Over })
 	p.litellmLimits(fields)
-	if mode, _ := text(fields["mode"]); mode != "embedding" && mode != "rerank" {
+	mode, _ := text(fields["mode"])
+	if mode != "embedding" && mode != "rerank" {
 		if _, ok := p.Rates.Get(Output); !ok {
 			p.Rates = p.Rates.Without(Input) // half a price is none
 		}
+	}
+	if p.usable() {
+		p.Refused = p.litellmRefusals(fields, mode)
 	}
 	return p, nil
 }
@@ -105,10 +109,15 @@ func (p *Price) litellmField(field string, raw jsontext.Value, bands map[int64]*
 		return p.litellmSearch(raw)
 	case "file_search_cost_per_1k_calls":
 		return litellmFee(raw, perThousand, &p.FileSearch)
-	case "input_cost_per_request":
+	case "input_cost_per_request", "cost_per_request":
 		return litellmFee(raw, perUnit, &p.Request)
+	case "tiered_pricing":
+		return p.litellmSteps(raw, bands)
 	case "provider_specific_entry":
 		return p.litellmFactors(raw)
+	}
+	if is, err := p.litellmUplift(field, raw); is {
+		return err
 	}
 	dimension, tier, over, ok := litellmName(field)
 	if !ok || raw.Kind() == 'n' {
@@ -182,12 +191,22 @@ func (p *Price) litellmSearch(raw jsontext.Value) error {
 	if err := json.Unmarshal(raw, &sizes); err != nil {
 		return nil //nolint:nilerr // not about money
 	}
-	for _, v := range sizes {
+	least := money.Max
+	for name, v := range sizes {
 		price, err := number(v, perUnit)
 		if err != nil {
 			return err
 		}
-		p.WebSearch = max(p.WebSearch, price)
+		if size, ok := strings.CutPrefix(name, "search_context_size_"); ok {
+			if p.SearchSizes == nil {
+				p.SearchSizes = make(map[string]money.USD)
+			}
+			p.SearchSizes[size] = price
+		}
+		p.WebSearch, least = max(p.WebSearch, price), min(least, price)
+	}
+	if least == p.WebSearch {
+		p.SearchSizes = nil
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (t *Table) lookup(provider, model string, at time.Time) (Price, error) {
 		return Price{}, &UnknownPriceError{Provider: provider, Model: model}
 	}
 	if !p.usable() {
-		return Price{}, &UnknownPriceError{Provider: provider, Model: model, Zero: p.Name}
+		return Price{}, &UnknownPriceError{Provider: provider, Model: model, Zero: p.Name, Refused: p.Refused}
 	}
 	if p.Origin == OriginOverride {
 		p.Provider = provider

@@ -57,6 +57,10 @@ type Price struct {
 	Fast Ratio
 	// Fees per use: a web search, a search in stored files, the request itself.
 	WebSearch, FileSearch, Request money.USD
+	// SearchSizes are the prices of a web search by how much it reads, low, medium or high, where they differ; WebSearch is the dearest then.
+	SearchSizes map[string]money.USD
+	// Refused says why the row prices nothing although it has prices: the provider bills also by something that answers do not count. Empty is none.
+	Refused string
 
 	// plain is For(Standard, 0), worked out once, as long as Rates are plainOf.
 	plain, plainOf Rates
@@ -312,6 +316,9 @@ func (p *Price) Reports() bool { return p.Provider == "openrouter" }
 
 // usable reports whether the row can price a call. A catalogue's zero is not a price; the operator's is.
 func (p *Price) usable() bool {
+	if p.Refused != "" {
+		return false
+	}
 	in, hasIn := p.Rates.Get(Input)
 	if p.Free || p.Origin == OriginOverride {
 		return hasIn

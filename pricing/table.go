@@ -75,7 +75,7 @@ func (o Override) apply(key string, base Price) Price {
 	}
 	if o.Free {
 		p.Rates, p.Tiers, p.Bands, p.Geo, p.Fast = freeRates(), nil, nil, nil, Ratio{}
-		p.WebSearch, p.FileSearch, p.Request = 0, 0, 0
+		p.WebSearch, p.FileSearch, p.Request, p.SearchSizes, p.Refused = 0, 0, 0, nil, ""
 		return p.hashed()
 	}
 	if o.Input != nil {
@@ -90,6 +90,7 @@ func (o Override) apply(key string, base Price) Price {
 	}
 	if o.Input != nil || o.Output != nil {
 		p.Tiers, p.Bands = nil, nil
+		p.Refused = "" // the operator knows what he pays
 	}
 	for d, v := range o.prices() {
 		if v != nil {
