@@ -230,8 +230,7 @@ func (p *part) row(t *table, f Format) error {
 	if err != nil {
 		return err
 	}
-	p.take(&l, start, t.text("item"))
-	return nil
+	return p.take(&l, start, t.text("item"))
 }
 
 func (t *table) sum(columns ...string) (sum int64, err error) {

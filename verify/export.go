@@ -174,7 +174,7 @@ func (b *Books) Read(r io.Reader, name string, format Format) error {
 	}
 	hash := sha256.New()
 	in := bufio.NewReaderSize(io.TeeReader(r, hash), 1<<16)
-	p := part{format: format, name: name, filter: &b.Filter, cells: map[cellKey]*theirs{}, covered: map[Format]map[int64]bool{}, said: map[uint64]string{}}
+	p := part{format: format, name: name, filter: &b.Filter, cells: map[cellKey]*theirs{}, covered: map[Format]map[int64]bool{}, said: map[uint64]entry{}, pages: map[[sha256.Size]byte]int{}}
 	start, err := firstByte(in)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -226,7 +226,10 @@ type part struct {
 	covered map[Format]map[int64]bool
 	empty   []time.Time // days of buckets without results
 	whose   string      // those buckets are, by how they tell the time
-	said    map[uint64]string
+	said    map[uint64]entry
+	unit    int                       // pages so far: within one, entries that look alike are different ones
+	pages   map[[sha256.Size]byte]int // by content
+	again   int                       // pages that were there before
 	skipped map[string]int
 	more    bool
 	hidden  int
@@ -242,16 +245,26 @@ func (p *part) cover(f Format, day time.Time) {
 	}
 }
 
-// take counts a line. The rest of what it says, with its bucket, tells it from others.
-func (p *part) take(l *line, start time.Time, rest ...string) {
+// entry is where something was told.
+type entry struct {
+	day  string
+	unit int
+}
+
+// take counts a line. The rest of what it says, with its bucket, tells it from others. It is an error if another page of the file told it.
+func (p *part) take(l *line, start time.Time, rest ...string) error {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %d %q %q %q %q", l.format, start.Unix(), l.model, l.keys, l.projects, rest)
-	p.said[h.Sum64()] = l.day.Format(time.DateOnly)
+	id, at := h.Sum64(), entry{l.day.Format(time.DateOnly), p.unit}
+	if before, again := p.said[id]; again && before.unit != at.unit {
+		return fmt.Errorf("its pages tell of %s twice: give each page once, or ask for projects and keys (group_by) to tell them apart", at.day)
+	}
+	p.said[id] = at
 	if len(p.filter.Keys) > 0 && len(l.keys) == 0 || len(p.filter.Projects) > 0 && len(l.projects) == 0 {
 		p.hidden++
 	}
 	if !p.filter.takes(l) {
-		return
+		return nil
 	}
 	k := cellKey{format: l.format, day: l.day.Unix(), model: l.model, other: l.other}
 	if l.model != "" && !l.other {
@@ -267,6 +280,7 @@ func (p *part) take(l *line, start time.Time, rest ...string) {
 		cost: l.cost.sum, slack: money.SumOf(l.cost.float()), lines: 1,
 	})
 	t.names[l.model] = true
+	return nil
 }
 
 func (t *theirs) add(o *theirs) {
@@ -290,10 +304,10 @@ func (t *theirs) add(o *theirs) {
 
 // add counts a file.
 func (b *Books) add(p *part) error {
-	for id, day := range p.said {
+	for id, at := range p.said {
 		if before, again := b.said[id]; again {
 			return fmt.Errorf("%s tells again what %s told of %s: give each page and each day once, or ask for projects and keys (group_by) to tell them apart",
-				p.name, b.names[before], day)
+				p.name, b.names[before], at.day)
 		}
 	}
 	for id := range p.said {
@@ -319,6 +333,9 @@ func (b *Books) add(p *part) error {
 		} else {
 			delete(b.more, f) // the last page
 		}
+	}
+	if p.again > 0 {
+		b.note("%s has %d of its pages twice; they are counted once", p.name, p.again)
 	}
 	for _, what := range sorted(p.skipped) {
 		b.note("%s: %d entries of %s are not compared: they are not calls of a model that count tokens", p.name, p.skipped[what], what)

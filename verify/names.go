@@ -57,10 +57,9 @@ func lineItem(label string) (model string, isModel bool) {
 	if i := strings.LastIndex(rest, " | "); i >= 0 {
 		rest = rest[i+3:]
 	}
-	if i := strings.Index(rest, ", "); i >= 0 {
-		rest = rest[:i]
-		for _, kind := range []string{" audio", " text", " image"} {
-			rest = strings.TrimSuffix(rest, kind)
+	if name, _, kind := strings.Cut(rest, ", "); kind { // "gpt-audio-mini-2025-12-15 audio" and the like
+		if rest, _, _ = strings.Cut(name, " "); !strings.ContainsAny(rest, "-0123456789") {
+			return label, false
 		}
 	}
 	if rest == "" || strings.Contains(rest, " ") {

@@ -273,6 +273,8 @@ func (c *comparison) proveDollars(g *group, r *Report, strangers string) ([]Proo
 		return nil, "others may use the same account: " + strangers
 	case len(c.free) > 0:
 		return nil, "a process that died had leased money for calls that nobody knows, which may have been billed; end that first: aurea jobs reconcile"
+	case c.nameless != money.Sum{}:
+		return nil, fmt.Sprintf("$%s was booked by hand for calls that nobody knows, and may be this", c.nameless)
 	case g.verdict != WithinUnconfirmed:
 		return nil, "more was billed than these calls can have cost"
 	}

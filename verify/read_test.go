@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -100,10 +101,12 @@ func TestLineItem(t *testing.T) {
 		"evals | gpt-4o-mini-2024-07-18, input":      "gpt-4o-mini-2024-07-18",
 		"gpt-audio-mini-2025-12-15 audio, input":     "gpt-audio-mini-2025-12-15",
 		"gpt-image-2-2026-04-21 image, cached input": "gpt-image-2-2026-04-21",
-		"gpt-4o":                        "gpt-4o",
-		"web search tool calls":         "",
-		"assistants api | file search":  "",
-		"text-embedding-3-small, input": "text-embedding-3-small",
+		"gpt-4o-mini-2024-07-18 batch, input":        "gpt-4o-mini-2024-07-18",
+		"web search, high":                           "",
+		"gpt-4o":                                     "gpt-4o",
+		"web search tool calls":                      "",
+		"assistants api | file search":               "",
+		"text-embedding-3-small, input":              "text-embedding-3-small",
 	} {
 		model, is := lineItem(label)
 		if !is {
@@ -215,6 +218,15 @@ func TestOverlap(t *testing.T) {
 		if c.input != 1 {
 			t.Errorf("counted %d times", c.input)
 		}
+	}
+	const page = `{"data":[{"start_time":1772323200,"results":[{"model":"m","input_tokens":7,"num_model_requests":1}]}],"has_more":%s}`
+	b = Books{}
+	if err := b.Read(strings.NewReader(fmt.Sprintf(page+"\n"+page, "true", "true")), "z", ""); err != nil || len(b.Notes()) != 1 || b.cells[cellKey{format: OpenAIUsage, day: 1772323200, model: "m"}].input != 7 {
+		t.Errorf("a page twice in one file: %v %q", err, b.Notes())
+	}
+	b = Books{}
+	if err := b.Read(strings.NewReader(fmt.Sprintf(page+"\n"+page, "true", "false")), "z", ""); err == nil || !strings.Contains(err.Error(), "of 2026-03-01 twice") {
+		t.Errorf("pages that overlap in one file: %v", err)
 	}
 }
 

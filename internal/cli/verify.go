@@ -82,7 +82,7 @@ func (p *program) verify(ctx context.Context, st store.Store, f *verifyFlags) er
 		return &exit{code: exitError, err: errors.New("the export covers no day, or none of those that were asked for")}
 	}
 	o.Now, o.MaxCall = time.Now(), p.maxCall
-	ledger, notes, err := p.ledgerOf(ctx, st, books, o.Providers, from, to)
+	ledger, notes, err := p.ledgerOf(ctx, st, books, o.Providers, from)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func dayFlag(flag, text string) (time.Time, error) {
 
 // ledgerOf returns the ledger's side, without rehearsals.
 func (p *program) ledgerOf(
-	ctx context.Context, st store.Store, books *verify.Books, providers []string, from, to time.Time,
+	ctx context.Context, st store.Store, books *verify.Books, providers []string, from time.Time,
 ) (l verify.Ledger, notes []string, err error) {
 	var play []store.CounterID
 	for _, account := range aurea.SharedAccounts(store.Job{Simulated: true}) {
@@ -181,7 +181,7 @@ func (p *program) ledgerOf(
 		}
 		play = append(play, c.ID)
 	}
-	if l.Days, err = st.DaySums(ctx, from.AddDate(0, 0, -1), to.AddDate(0, 0, 1), play...); err != nil {
+	if l.Days, err = st.DaySums(ctx, from.AddDate(0, 0, -1), time.Time{}, play...); err != nil {
 		return l, nil, err
 	}
 	if l.Doubts, err = st.OpenDoubts(ctx); err != nil {
