@@ -158,7 +158,7 @@ func (v *planned) fault() *exit {
 		}
 		first := v.Unknown[0]
 		return &exit{code: exitUsage, err: &aurea.Error{
-			Code: aurea.CodePriceUnknown, Message: fmt.Sprintf("the cost of %s is not known; aurea run would refuse the file: %s", requests(n), first.Message),
+			Code: aurea.CodePriceUnknown, Message: fmt.Sprintf("the cost of %s is not known; aurea run would refuse the file: %s", plural(n, "request"), first.Message),
 			Hint: first.Hint + "\nor leave these lines out with --skip-bad",
 		}}
 	case v.partial:

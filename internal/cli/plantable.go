@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -19,17 +20,45 @@ const (
 // table writes the plan for people.
 func (v *planned) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, %s", short(v.source, 40), requests(v.Total.Requests), size(v.Bytes))
+	source := v.source
+	if utf8.RuneCountInString(source) > planColumns/2 {
+		source = short(filepath.Base(source), planColumns/2)
+	}
+	fmt.Fprintf(&b, "%s: %s, %s", source, plural(v.Total.Requests, "request"), size(v.Bytes))
 	if v.Bad > 0 {
-		fmt.Fprintf(&b, ", %d bad lines left out", v.Bad)
+		fmt.Fprintf(&b, ", %s left out", plural(v.Bad, "bad line"))
 	}
 	b.WriteString("\n\n")
-	cost := [][]string{{"USD", "requests", "minimum", "expected", "maximum", "batch saves", "flex saves"}}
+	v.grids(&b)
+	v.time(&b)
+	v.unknowns(&b)
+	b.WriteByte('\n')
+	for _, a := range v.assumptions() {
+		wrap(&b, a.Figure+": ", a.Text)
+	}
+	return b.String()
+}
+
+// grids writes what the models cost, and what that is made of.
+func (v *planned) grids(b *strings.Builder) {
+	cost := [][]string{{"USD", "requests", "minimum", "expected", "maximum"}}
 	tokens := [][]string{{"tokens", "in, expected", "in, at most", "out, expected", "out, at most"}}
+	batch, flex := v.Total.Expected.Cmp(v.Total.Batch) > 0, v.Total.Expected.Cmp(v.Total.Flex) > 0
+	if batch {
+		cost[0] = append(cost[0], "batch saves")
+	}
+	if flex {
+		cost[0] = append(cost[0], "flex saves")
+	}
 	row := func(name string, s *aurea.PlanSum) {
-		cost = append(cost, []string{
-			name, fmt.Sprint(s.Requests), down(s.Least), progress.Money(s.Expected), progress.Money(s.Most), saved(s.Expected, s.Batch), saved(s.Expected, s.Flex),
-		})
+		cells := []string{name, fmt.Sprint(s.Requests), down(s.Least), progress.Money(s.Expected), progress.Money(s.Most)}
+		if batch {
+			cells = append(cells, saved(s.Expected, s.Batch))
+		}
+		if flex {
+			cells = append(cells, saved(s.Expected, s.Flex))
+		}
+		cost = append(cost, cells)
 		count := func(n int64) string { return progress.Count(float64(n)) }
 		tokens = append(tokens, []string{name, count(s.ExpectedIn), count(s.MostIn), count(s.ExpectedOut), count(s.MostOut)})
 	}
@@ -39,19 +68,12 @@ func (v *planned) table() string {
 	if len(v.Models) != 1 {
 		row("total", &v.Total)
 	}
-	grid(&b, cost)
+	grid(b, cost)
 	b.WriteByte('\n')
-	grid(&b, tokens)
+	grid(b, tokens)
 	if more := len(v.Models) - planRows; more > 0 {
-		fmt.Fprintf(&b, "%d more models are in the total; --json lists all.\n", more)
+		fmt.Fprintf(b, "%d more models are in the total; --json lists all.\n", more)
 	}
-	v.time(&b)
-	v.unknowns(&b)
-	b.WriteByte('\n')
-	for _, a := range v.assumptions() {
-		wrap(&b, a.Figure+": ", a.Text)
-	}
-	return b.String()
 }
 
 func (v *planned) time(b *strings.Builder) {
@@ -65,7 +87,7 @@ func (v *planned) time(b *strings.Builder) {
 	} else {
 		text += ", bound by " + limitText(*l)
 		if key := raiseKey(*l); key != "" {
-			text += "; raise " + key + " if the provider allows more"
+			text += "; raise " + short(key, 70) + " if the provider allows more"
 		}
 		if l.Guess {
 			text += " (a default, which limits in the provider's answers replace)"
@@ -73,7 +95,7 @@ func (v *planned) time(b *strings.Builder) {
 	}
 	wrap(b, "time: ", text)
 	if v.Total.OverLimit > 0 {
-		wrap(b, "note: ", fmt.Sprintf("%d requests are larger than a configured limit, and would fail", v.Total.OverLimit))
+		wrap(b, "note: ", plural(v.Total.OverLimit, "request")+" larger than a configured limit, which a run refuses")
 	}
 	if v.Unchecked > 0 {
 		wrap(b, "note: ", fmt.Sprintf("the ids of the last %d requests were not compared with each other", v.Unchecked))
@@ -91,7 +113,7 @@ func limitText(l aurea.PlanLimit) string {
 		"rpm": "requests per minute", "tpm": "tokens per minute", "input_tpm": "input tokens per minute", "output_tpm": "output tokens per minute",
 		"rpd": "requests per day", "tpd": "tokens per day", "concurrency": "calls at once",
 	}[l.Name]
-	text := fmt.Sprintf("%d %s of %s", l.Value, what, l.Place)
+	text := fmt.Sprintf("%d %s of %s", l.Value, what, short(l.Place, 60))
 	if l.Keys > 1 {
 		text += fmt.Sprintf(" for each of %d keys", l.Keys)
 	}
@@ -117,7 +139,7 @@ func (v *planned) unknowns(b *strings.Builder) {
 			return
 		}
 		b.WriteByte('\n')
-		wrap(b, "not priced: ", fmt.Sprintf("%s for %s, which no figure here counts", requests(u.Requests), u.Model))
+		wrap(b, "not priced: ", fmt.Sprintf("%s for %s, which no figure here counts", plural(u.Requests, "request"), short(u.Model, 60)))
 		for line := range strings.SplitSeq(u.Hint, "\n") {
 			if code, comment, long := strings.Cut(line, "   # "); long && len(line) > planColumns-2 {
 				fmt.Fprintf(b, "  %s# %s\n", code[:len(code)-len(strings.TrimLeft(code, " "))], comment)
@@ -192,16 +214,20 @@ func saved(now, then money.Sum) string {
 	return down(now.Minus(then))
 }
 
-func requests(n int64) string {
-	if n == 1 {
-		return "1 request"
+func plural(n int64, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return fmt.Sprintf("%d requests", n)
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 func size(bytes int64) string {
-	if bytes < 10_000 {
+	switch {
+	case bytes < 10_000:
 		return fmt.Sprintf("%d bytes", bytes)
+	case bytes < 10_000_000:
+		return fmt.Sprintf("%.0f kB", float64(bytes)/1e3)
+	default:
+		return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
 	}
-	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }
