@@ -127,22 +127,40 @@ func TestShapes(t *testing.T) {
 		format Format
 		want   theirs
 	}{
-		"newer usage, audio in the sum": {`[{"object":"bucket","start_time":1772323200,"end_time":1772326800,"results":[{"object":"organization.usage.completions.result","model":"m",
+		"newer usage, audio in the sum": {
+			`[{"object":"bucket","start_time":1772323200,"end_time":1772326800,"results":[{"object":"organization.usage.completions.result","model":"m",
 			"input_tokens":100,"input_text_tokens":60,"input_audio_tokens":40,"input_cached_tokens":30,"input_cache_write_tokens":5,"output_tokens":9,"num_model_requests":2}]}]`,
-			OpenAIUsage, theirs{requests: 2, input: 100, cacheRead: 30, cacheWrite: 5, output: 9}},
+			OpenAIUsage,
+			theirs{requests: 2, input: 100, cacheRead: 30, cacheWrite: 5, output: 9},
+		},
 		"older usage, audio beside": {`{"start_time":1772323200,"results":[{"model":"m","input_tokens":60,"input_text_tokens":60,"input_audio_tokens":40,"output_tokens":9,"output_text_tokens":9,
 			"output_audio_tokens":1,"num_model_requests":2}]}`, OpenAIUsage, theirs{requests: 2, input: 100, cacheRead: unsaid, cacheWrite: unsaid, output: 10}},
-		"embeddings": {`{"data":[{"start_time":1772323200,"end_time":1772409600,"results":[{"object":"organization.usage.embeddings.result","input_tokens":16,"num_model_requests":2,"model":"m"}]}]}`,
-			OpenAIUsage, theirs{requests: 2, input: 16, cacheRead: unsaid, cacheWrite: unsaid}},
-		"messages with caches": {`{"data":[{"starting_at":"2026-03-01T00:00:00Z","ending_at":"2026-03-02T00:00:00Z","results":[{"uncached_input_tokens":1,"cache_creation":
+		"embeddings": {
+			`{"data":[{"start_time":1772323200,"end_time":1772409600,"results":[{"object":"organization.usage.embeddings.result","input_tokens":16,"num_model_requests":2,"model":"m"}]}]}`,
+			OpenAIUsage,
+			theirs{requests: 2, input: 16, cacheRead: unsaid, cacheWrite: unsaid},
+		},
+		"messages with caches": {
+			`{"data":[{"starting_at":"2026-03-01T00:00:00Z","ending_at":"2026-03-02T00:00:00Z","results":[{"uncached_input_tokens":1,"cache_creation":
 			{"ephemeral_1h_input_tokens":10,"ephemeral_5m_input_tokens":100},"cache_read_input_tokens":1000,"output_tokens":7,"server_tool_use":{"web_search_requests":3},"model":"m"}]}],"has_more":false}`,
-			AnthropicUsage, theirs{requests: unsaid, input: 1111, cacheRead: 1000, cacheWrite: 110, output: 7}},
-		"older console, one column of cache writes": {"usage_date_utc,model_version,usage_input_tokens_no_cache,usage_input_tokens_cache_write,usage_input_tokens_cache_read,usage_output_tokens\n2026-03-01T05:00:00Z,m,1,20,300,4\n",
-			AnthropicUsage, theirs{requests: unsaid, input: 321, cacheRead: 300, cacheWrite: 20, output: 4}},
-		"a spreadsheet's headers": {"Usage Date (UTC)\tModel\tInput Tokens\tCache Creation Input Tokens\tCache Read Input Tokens\tOutput Tokens\n2026/3/1\tclaude-x\t1\t20\t300\t4\n",
-			AnthropicUsage, theirs{requests: unsaid, input: 321, cacheRead: 300, cacheWrite: 20, output: 4}},
-		"minutes, semicolons": {"start_time;end_time;num_model_requests;model;input_tokens;output_tokens;input_cached_tokens\n1772323200;1772323260;1;m;10;1;0\n1772323260;1772323320;1;m;10;1;4\n",
-			OpenAIUsage, theirs{requests: 2, input: 20, cacheRead: 4, cacheWrite: unsaid, output: 2}},
+			AnthropicUsage,
+			theirs{requests: unsaid, input: 1111, cacheRead: 1000, cacheWrite: 110, output: 7},
+		},
+		"older console, one column of cache writes": {
+			"usage_date_utc,model_version,usage_input_tokens_no_cache,usage_input_tokens_cache_write,usage_input_tokens_cache_read,usage_output_tokens\n2026-03-01T05:00:00Z,m,1,20,300,4\n",
+			AnthropicUsage,
+			theirs{requests: unsaid, input: 321, cacheRead: 300, cacheWrite: 20, output: 4},
+		},
+		"a spreadsheet's headers": {
+			"Usage Date (UTC)\tModel\tInput Tokens\tCache Creation Input Tokens\tCache Read Input Tokens\tOutput Tokens\n2026/3/1\tclaude-x\t1\t20\t300\t4\n",
+			AnthropicUsage,
+			theirs{requests: unsaid, input: 321, cacheRead: 300, cacheWrite: 20, output: 4},
+		},
+		"minutes, semicolons": {
+			"start_time;end_time;num_model_requests;model;input_tokens;output_tokens;input_cached_tokens\n1772323200;1772323260;1;m;10;1;0\n1772323260;1772323320;1;m;10;1;4\n",
+			OpenAIUsage,
+			theirs{requests: 2, input: 20, cacheRead: 4, cacheWrite: unsaid, output: 2},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
