@@ -175,3 +175,13 @@ func spellings(provider string) []string {
 	}
 	return names
 }
+
+// Priced returns how many models the file of [Table.WithFile] gives a price.
+func (t *Table) Priced() (n int) {
+	for _, rows := range t.file {
+		if rows[0].usable() {
+			n++
+		}
+	}
+	return n
+}

@@ -20,15 +20,16 @@ import (
 )
 
 const (
-	// fetchTimeout bounds how long a price file at an address is waited for, maxPrices its size.
+	// fetchTimeout bounds how long a price file at an address is waited for, maxPrices its size, maxRedirects how often it may be elsewhere.
 	fetchTimeout = 20 * time.Second
 	maxPrices    = 64 << 20
+	maxRedirects = 5
 )
 
 // Prices returns the price table: the built-in one, the operator's file over it, his overrides over both.
 //
 // A file at an address is fetched, must have the checksum in prices.sha256 if there is one, and is kept in the state folder. Where it cannot be had, or cannot be
-// read as prices, the last good one is used, and the default logger is told so. What was booked keeps the price that it was booked at.
+// read as prices, or prices nothing, the last good one is used, and the default logger is told so. What was booked keeps the price that it was booked at.
 func Prices(cfg *config.Config) (*pricing.Table, error) {
 	table := pricing.Embedded()
 	if name := cfg.Prices.File; name != "" {
@@ -78,7 +79,10 @@ func fetchPrices(cfg *config.Config, table *pricing.Table) (*pricing.Table, erro
 	data, err := fetch(address)
 	if err == nil {
 		var fresh *pricing.Table
-		if fresh, err = withPrices(cfg, table, data); err == nil {
+		if fresh, err = withPrices(cfg, table, data); err == nil && fresh.Priced() == 0 {
+			err = errors.New("it prices no model") // an answer such as {"error": {…}} is an object as well
+		}
+		if err == nil {
 			if err := keep(kept, data); err != nil {
 				slog.Warn("the fetched prices could not be kept for a time when they cannot be fetched", "file", kept, "error", err)
 			}
@@ -117,7 +121,16 @@ func fetch(address string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := &http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		if len(via) >= maxRedirects {
+			return errors.New("it redirects too often")
+		}
+		if via[0].URL.Scheme == "https" && next.URL.Scheme != "https" {
+			return errors.New("it redirects to an open network") // where anyone on the way may write the prices
+		}
+		return nil
+	}}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

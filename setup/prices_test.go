@@ -55,6 +55,12 @@ func TestPricesFromAnAddress(t *testing.T) {
 	if got := price(); got != "0.000001" {
 		t.Errorf("garbage: %s", got)
 	}
+	for _, nothing := range []string{"{}", `{"error": {"message": "try later"}}`, `{"m": {"input_cost_per_token": 0, "output_cost_per_token": 0}}`} {
+		say(nothing)
+		if got := price(); got != "0.000001" {
+			t.Errorf("%s: %s", nothing, got)
+		}
+	}
 	status = http.StatusInternalServerError
 	say(second)
 	if got := price(); got != "0.000001" {
@@ -80,6 +86,23 @@ func TestPricesFromAnAddress(t *testing.T) {
 	cfg.Prices.SHA256 = hex.EncodeToString(sum[:])
 	if got := price(); !strings.Contains(got, "prices.sha256") {
 		t.Errorf("nothing good is there: %s", got)
+	}
+}
+
+// Prices do not come over an open network by a detour. It changes the default transport, so it runs alone.
+func TestPricesAreNotRedirected(t *testing.T) {
+	open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"m": {"litellm_provider": "openai", "input_cost_per_token": 1e-9, "output_cost_per_token": 1e-9}}`))
+	}))
+	t.Cleanup(open.Close)
+	secure := httptest.NewTLSServer(http.RedirectHandler(open.URL, http.StatusFound))
+	t.Cleanup(secure.Close)
+	before := http.DefaultTransport
+	http.DefaultTransport = secure.Client().Transport
+	t.Cleanup(func() { http.DefaultTransport = before })
+	_, err := setup.Prices(&config.Config{StateDir: t.TempDir(), Prices: config.Prices{File: secure.URL}})
+	if err == nil || !strings.Contains(err.Error(), "open network") {
+		t.Error(err)
 	}
 }
 

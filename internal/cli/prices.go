@@ -2,13 +2,16 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/pricing"
 )
 
@@ -91,13 +94,16 @@ func (p *program) pricesShow(model, provider string) error {
 		return nil
 	}
 	p.priceColumns(price)
-	for name, fee := range map[string]fmt.Stringer{"web search": price.WebSearch, "file search": price.FileSearch, "request": price.Request} {
-		if fee.String() != "0" {
-			fmt.Fprintf(p.stdout, "  $%s a %s\n", fee, name)
+	for _, fee := range []struct {
+		name string
+		usd  money.USD
+	}{{"web search", price.WebSearch}, {"file search", price.FileSearch}, {"request", price.Request}} {
+		if fee.usd != 0 {
+			fmt.Fprintf(p.stdout, "  $%s a %s\n", fee.usd, fee.name)
 		}
 	}
-	for place, factor := range v.Geo {
-		fmt.Fprintf(p.stdout, "  × %s in %s\n", factor, place)
+	for _, place := range slices.Sorted(maps.Keys(v.Geo)) {
+		fmt.Fprintf(p.stdout, "  × %s in %s\n", v.Geo[place], place)
 	}
 	if v.Fast != "" {
 		fmt.Fprintf(p.stdout, "  × %s in fast mode\n", v.Fast)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 )
@@ -58,11 +59,40 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	old, err := os.ReadFile(target)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	if err := os.WriteFile(target, out, 0o644); err != nil { // #nosec G306 -- a source file
 		return err
 	}
+	gone, came := differences(old, out)
+	for _, row := range gone {
+		fmt.Println("-", row)
+	}
+	for _, row := range came {
+		fmt.Println("+", row)
+	}
+	fmt.Printf("%d rows less, %d more than before\n", len(gone), len(came))
 	fmt.Printf("%s: %d rows, %d KB, from @pydantic/genai-prices %s\n", target, rows, len(out)/1024, version)
 	return nil
+}
+
+// differences returns the lines that only one of two tables has. Each line is a row.
+func differences(old, fresh []byte) (gone, came []string) {
+	missing := func(from, in []byte) (lines []string) {
+		have := make(map[string]bool)
+		for line := range strings.Lines(string(in)) {
+			have[strings.TrimSuffix(strings.TrimSpace(line), ",")] = true
+		}
+		for line := range strings.Lines(string(from)) {
+			if line = strings.TrimSuffix(strings.TrimSpace(line), ","); !have[line] {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	return missing(old, fresh), missing(fresh, old)
 }
 
 // fetch installs the package in a temporary folder and returns its data as JSON.
