@@ -85,7 +85,7 @@ func refuse(w http.ResponseWriter, err error) {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	provider, err := simulate.Start("127.0.0.1:0", simulate.Options{Output: 20})
+	provider, err := simulate.Start("127.0.0.1:0", simulate.Options{Output: 60})
 	if err != nil {
 		return err
 	}

@@ -231,17 +231,16 @@ func noHiddenRetries(t *testing.T, s Subject) {
 
 // cancels: the end of the context ends the exchange at once.
 func cancels(t *testing.T, s Subject) {
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
 	left := make(chan struct{})
 	p, _ := s.serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		cancel(cause)
 		<-r.Context().Done()
 		close(left)
 	})
-	cause := errors.New("enough")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	req := s.request()
-	req.OnSend = func() error { time.AfterFunc(50*time.Millisecond, func() { cancel(cause) }); return nil }
-	got := p.Do(ctx, req)
+	got := p.Do(ctx, s.request())
 	if !errors.Is(got.Failure.Err, cause) || !got.Failure.Sent {
 		t.Errorf("%+v", got.Failure)
 	}
