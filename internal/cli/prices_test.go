@@ -27,7 +27,10 @@ const ownPrices = `{
   "tiers": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_token_batches": 5e-7, "output_cost_per_token_batches": 1e-6,
             "input_cost_per_token_priority": 2e-6, "output_cost_per_token_priority": 4e-6},
   "claude-own": {"litellm_provider": "anthropic", "input_cost_per_token": 1e-6, "output_cost_per_token": 5e-6, "cache_read_input_token_cost": 1e-7,
-                 "cache_creation_input_token_cost": 1.25e-6, "cache_creation_input_token_cost_above_1hr": 2e-6, "max_output_tokens": 100, "max_input_tokens": 1000}
+                 "cache_creation_input_token_cost": 1.25e-6, "cache_creation_input_token_cost_above_1hr": 2e-6, "max_output_tokens": 100, "max_input_tokens": 1000},
+  "finds": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_token_priority": 2e-6,
+            "search_context_cost_per_query": {"search_context_size_low": 0.01, "search_context_size_medium": 0.02, "search_context_size_high": 0.03}},
+  "draws": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "output_cost_per_image": 0.04}
 }`
 
 // What it says of an answer is one object, whatever the answer is.
@@ -44,6 +47,10 @@ func TestPricesCompute(t *testing.T) {
 	prices := write("prices.json", ownPrices)
 	request := write("request.json", `{"model":"plain","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}`)
 	hour := write("hour.json", `{"model":"claude-own","max_tokens":50,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}`)
+	sized := write("sized.json", `{"model":"finds","input":"hi","max_output_tokens":9,"tools":[{"type":"web_search","search_context_size":"low"}]}`)
+	unsized := write("unsized.json", `{"model":"finds","input":"hi","max_output_tokens":9,"tools":[{"type":"web_search"}]}`)
+	bad := write("bad.json", `{"model":`)
+	const found = `{"status":"completed","output":[{"type":"web_search_call","id":"1","status":"completed","action":{"type":"search"}}],"usage":{"input_tokens":100,"output_tokens":10,"total_tokens":110}}`
 	const chat = `{"usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110}}`
 	for name, c := range map[string]struct {
 		stdin, flags, cost, status string
@@ -71,6 +78,13 @@ func TestPricesCompute(t *testing.T) {
 		"another's figure":        {`{"usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110,"cost":0.0123}}`, "--api chat --model plain --provider openai", "0.00012", "exact", 0},
 		"cache writes unsplit":    {`{"usage":{"input_tokens":1,"cache_creation_input_tokens":100,"output_tokens":1}}`, "--api messages --model claude-own", "0.000131", "exact", 0},
 		"for an hour perhaps":     {`{"usage":{"input_tokens":1,"cache_creation_input_tokens":100,"output_tokens":1}}`, "--api messages --request " + hour, "0.000206", "estimated", 0},
+		"a search":                {found, "--api responses --model finds", "0.03012", "estimated", 0},
+		"a small search":          {found, "--api responses --request " + sized, "0.01012", "exact", 0},
+		"a search by default":     {found, "--api responses --request " + unsized, "0.02012", "exact", 0},
+		"half a tier":             {chat, "--api chat --model finds --tier priority", "0.00024", "estimated", 0},
+		"pictures uncounted":      {chat, "--api chat --model draws", "", "unknown_model", 1},
+		"a request that is none":  {chat, "--api chat --model plain --request " + bad, "", "invalid_usage", 1},
+		"no request":              {chat, "--api chat --model plain --request " + dir + "/none", "", "invalid_usage", 2},
 		"no model":                {chat, "--api chat", "", "invalid_usage", 2},
 		"no API":                  {chat, "--model plain", "", "invalid_usage", 2},
 		"no tier":                 {chat, "--api chat --model plain --tier cheap", "", "invalid_usage", 2},
@@ -141,7 +155,14 @@ func TestPricesDiffAndLint(t *testing.T) {
 	if code, out, _ := runs(t, "", "prices", "lint", to); code != 1 || !strings.Contains(out, "tiers: output in priority") {
 		t.Errorf("%d %q", code, out)
 	}
-	if code, out, _ := runs(t, "", "prices", "lint", from); code != 0 || out != "" {
+	if code, out, _ := runs(t, "", "prices", "lint", from); code != 1 || out != "draws: the model counts as unknown: output_cost_per_image: answers do not count pictures\n" {
+		t.Errorf("%d %q", code, out)
+	}
+	clean := filepath.Join(dir, "clean.json")
+	if err := os.WriteFile(clean, []byte(`{"m": {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := runs(t, "", "prices", "lint", clean); code != 0 || out != "" {
 		t.Errorf("%d %q", code, out)
 	}
 	if code, _, errs := runs(t, "", "prices", "lint", filepath.Join(dir, "none.json")); code != 2 || errs == "" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"github.com/andres20980/aurea-orchestrator/config"
@@ -113,9 +114,9 @@ func (p *program) computed(f computeFlags) (computed, int) {
 	if request != nil {
 		r, err := usage.ReadRequest(api, request)
 		if err != nil {
-			return wrong("--request %s: %v", f.request, err)
+			return computed{Status: statusInvalid, Reason: fmt.Sprintf("--request %s: %v", f.request, err)}, exitError
 		}
-		job.request = &r
+		job.request, job.body = &r, request
 		if job.flags.model == "" {
 			job.flags.model = r.Model
 		}
@@ -165,6 +166,7 @@ type computation struct {
 	flags   computeFlags
 	table   *pricing.Table
 	request *usage.Request
+	body    []byte // of the request
 	answer  []byte
 }
 
@@ -187,11 +189,14 @@ func (j *computation) run() computed {
 		}
 		return j.bounded(price, u, err)
 	}
+	reason := j.guessed(&price, u)
 	c := computed{Complete: true, Usage: viewUsage(u), Price: viewPrice(price, u)}
 	switch cost, err := usage.Cost(price, u); {
 	case err == nil && j.writesUnsplit(u):
 		u.CacheWrite, u.CacheWrite1h = 0, u.CacheWrite
 		return c.upper(price, u, "the answer does not say for how long its cache was written, and the request asks for an hour")
+	case err == nil && reason != "" && !(u.HasReported && u.ReportedBy == price.Provider):
+		return c.upper(price, u, reason)
 	case err == nil:
 		c.Cost, c.Status = &cost, statusExact
 		if u.HasReported {
@@ -224,6 +229,61 @@ func (j *computation) tier(answered string) string {
 		return j.request.Tier
 	}
 	return answered
+}
+
+// guessed settles on the price of a web search, by how much the request lets it read, and says what of the price is a guess from above; empty is nothing.
+func (j *computation) guessed(price *pricing.Price, u usage.Usage) string {
+	if u.WebSearches > 0 && len(price.SearchSizes) > 0 {
+		size, ok := searchSize(j.body)
+		if j.request == nil || !ok {
+			return "the price of a web search depends on its search_context_size, which only the request tells"
+		}
+		price.WebSearch = price.SearchPrice(size)
+	}
+	tier := usage.Tier(u.Tier)
+	if tier != pricing.Priority {
+		return ""
+	}
+	for _, used := range []struct {
+		d      pricing.Dimension
+		tokens int64
+	}{
+		{pricing.Input, u.Input}, {pricing.CacheRead, u.CacheRead}, {pricing.CacheWrite, u.CacheWrite}, {pricing.CacheWrite1h, u.CacheWrite1h}, {pricing.AudioIn, u.AudioIn},
+		{pricing.ImageIn, u.ImageIn}, {pricing.Output, u.Output - u.Reasoning}, {pricing.Reasoning, u.Reasoning}, {pricing.AudioOut, u.AudioOut}, {pricing.ImageOut, u.ImageOut},
+	} {
+		if used.tokens > 0 && price.HasTier(tier) && !price.Sold(tier, u.InputTokens(), used.d) {
+			return fmt.Sprintf("the row of %s has no price of %s for calls of this length in tier %s", price.Name, used.d, tier)
+		}
+	}
+	return ""
+}
+
+// searchSize returns what a request says of how much a web search may read, and whether it says it once. Chat completions say it in web_search_options, responses at the tool
+// (https://platform.openai.com/docs/guides/tools-web-search).
+func searchSize(body []byte) (string, bool) {
+	var r struct {
+		Options struct {
+			Size string `json:"search_context_size"`
+		} `json:"web_search_options"`
+		Tools []struct {
+			Type string `json:"type"`
+			Size string `json:"search_context_size"`
+		} `json:"tools"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		return "", false
+	}
+	size, said := r.Options.Size, r.Options.Size != ""
+	for _, tool := range r.Tools {
+		if !strings.HasPrefix(tool.Type, "web_search") {
+			continue
+		}
+		if said && tool.Size != size {
+			return "", false
+		}
+		size, said = tool.Size, true
+	}
+	return size, true
 }
 
 // writesUnsplit reports a cache write of which nobody says for how long, where the request asks for an hour.
