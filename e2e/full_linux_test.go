@@ -46,16 +46,6 @@ func fill(t *testing.T, path string) {
 	}
 }
 
-// free returns how many bytes a disk has left.
-func free(t *testing.T, dir string) int64 {
-	t.Helper()
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		t.Fatal(err)
-	}
-	return int64(st.Bavail) * st.Bsize
-}
-
 func (h *house) on(disk string, args ...string) *process {
 	h.tb.Helper()
 	cmd := h.command(args...)

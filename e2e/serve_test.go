@@ -22,7 +22,14 @@ func (h *house) serve(args ...string) (*process, string) {
 	return p, regexp.MustCompile(`http://\S+`).FindString(p.stderr.String())
 }
 
-func ask(tb testing.TB, url, body string, headers ...string) (*http.Response, string) {
+// answer is what the gateway said.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func ask(tb testing.TB, url, body string, headers ...string) answer {
 	tb.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
@@ -40,7 +47,7 @@ func ask(tb testing.TB, url, body string, headers ...string) (*http.Response, st
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return resp, string(b)
+	return answer{resp.StatusCode, resp.Header, string(b)}
 }
 
 const question = `{"model":"sim-a","max_tokens":50,"messages":[{"role":"user","content":"Name a river."}]}`
@@ -54,8 +61,8 @@ func TestServe(t *testing.T) {
 	for range 20 {
 		clients.Go(func() {
 			for range 10 {
-				if resp, body := ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "g", "X-Aurea-Max-Cost", "0.5"); resp.StatusCode != 200 {
-					t.Errorf("%s: %s", resp.Status, body)
+				if a := ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "g", "X-Aurea-Max-Cost", "0.5"); a.status != 200 {
+					t.Errorf("%d: %s", a.status, a.body)
 				}
 			}
 		})
@@ -64,11 +71,11 @@ func TestServe(t *testing.T) {
 	if out := p.stderr.String(); strings.Contains(out, h.key) || strings.Contains(out, "Name a river") {
 		t.Error("the log has what it must not")
 	}
-	before, _ := ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "g")
+	before := ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "g")
 	p.kill()
 	p, url = h.serve()
-	after, _ := ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "g")
-	spent := func(r *http.Response) string { return r.Header.Get("X-Aurea-Job-Spent-Usd") }
+	after := ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "g")
+	spent := func(a answer) string { return a.header.Get("X-Aurea-Job-Spent-Usd") }
 	if spent(before) == "" || spent(after) <= spent(before) {
 		t.Errorf("$%s before the kill, $%s after it", spent(before), spent(after))
 	}
@@ -86,8 +93,7 @@ func TestServeDrains(t *testing.T) {
 	p, url := h.serve()
 	answered := make(chan int, 1)
 	go func() {
-		resp, _ := ask(t, url+"/v1/chat/completions", question)
-		answered <- resp.StatusCode
+		answered <- ask(t, url+"/v1/chat/completions", question).status
 	}()
 	until(t, "the call", func() bool { return h.sim.requests() == 1 })
 	p.signal(syscall.SIGTERM)

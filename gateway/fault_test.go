@@ -105,7 +105,7 @@ func TestBodyIsUnchanged(t *testing.T) {
 	})
 	body := ` { "unknown_field" : [ 1e2 , {"deep":null} ],"max_tokens":5, "n":1,"logprobs":true,"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],
 		"messages":[{"role":"user","content":[{"type":"text","text":"\u00e9\ud83d\ude00 é"}]}],"model":"test-model"}  `
-	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(body)) //nolint:noctx // short
+	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestProviderErrorComesThrough(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, said)
 	})
-	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(chat)) //nolint:noctx // short
+	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(chat))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestStreamBytesAreUnchanged(t *testing.T) {
 		_, _ = io.WriteString(w, sent)
 	})
 	body := strings.Replace(chatStream, `{`, `{"stream_options":{"include_usage":true},`, 1)
-	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(body)) //nolint:noctx // short
+	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestBadBodies(t *testing.T) {
 	})
 	large := strings.Replace(chat, "hi", strings.Repeat("x", 1000), 1)
 	for name, body := range map[string]io.Reader{"announced": strings.NewReader(large), "chunked": io.MultiReader(strings.NewReader(large))} {
-		resp, err := http.Post(url+"/v1/chat/completions", "application/json", body) //nolint:noctx // short
+		resp, err := http.Post(url+"/v1/chat/completions", "application/json", body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +272,7 @@ func TestStalledReader(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("the provider is still being read for a client that reads nothing")
 	}
-	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(chat)) //nolint:noctx // short
+	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(chat))
 	if err != nil {
 		t.Fatal(err)
 	}
