@@ -150,6 +150,9 @@ func TestDifferences(t *testing.T) {
 			w.complete("a", sent, billed, at, 10, 1)
 			w.cut("a", "lost", "lost", at, false, 0, 0)
 		}, "01 gpt-4o: equal, 01 lost: equal", 1, ""},
+		"nothing shows whose export it is": {func(w *world) {
+			w.cut("a", sent, billed, at, false, 0, 0)
+		}, "01 gpt-4o: equal", 0, "of this account"},
 		"one of two jobs was billed": {func(w *world) {
 			w.cut("a", sent, billed, at, false, 10, 1)
 			w.cut("b", sent, billed, at, false, 0, 0)
@@ -296,8 +299,16 @@ func TestFilters(t *testing.T) {
 	if err := b.Read(bytes.NewReader([]byte(csv)), "x.csv", ""); err != nil {
 		t.Fatal(err)
 	}
-	rep := verify.Compare(&b, w.ledger(), verify.Options{Now: firstDay})
-	if !rep.Agrees() || len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "1 entries") {
+	w.cut("a", "claude-haiku-4-5", "", firstDay.Add(2*time.Hour), false, 0, 0)
+	rep := verify.Compare(&b, w.ledger(), verify.Options{Now: firstDay, Final: true})
+	if !rep.Agrees() || len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "1 entries") || b.Unmatched() {
 		t.Errorf("%+v %q", rep.Cells, rep.Notes)
+	}
+	if len(rep.Proven) > 0 || len(rep.Left) != 1 || !strings.Contains(rep.Left[0].Why, "do not say their key") {
+		t.Errorf("what does not say its key may be ours: %+v %+v", rep.Proven, rep.Left)
+	}
+	none := verify.Books{Filter: verify.Filter{Keys: []string{"mistyped"}}}
+	if err := none.Read(strings.NewReader(csv), "x.csv", ""); err != nil || !none.Unmatched() {
+		t.Errorf("a key that is not there: %v", err)
 	}
 }

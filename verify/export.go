@@ -108,6 +108,7 @@ type Books struct {
 	more    map[Format]string  // the file whose pages go on
 	empty   map[string][]int64 // days of files with nothing else but empty buckets, by provider
 	hidden  int                // lines that do not say the key or project that the filter asks for
+	left    int                // lines of other keys and projects
 }
 
 // theirs is what an export says of one model on one day.
@@ -153,6 +154,9 @@ func (b *Books) Formats() []Format {
 	}
 	return all
 }
+
+// Unmatched reports whether the filter on keys and projects took nothing of what was there.
+func (b *Books) Unmatched() bool { return len(b.cells) == 0 && b.left > 0 }
 
 // Notes are remarks for people on what was read.
 func (b *Books) Notes() []string { return b.notes }
@@ -229,6 +233,7 @@ type part struct {
 	said    map[uint64]entry
 	unit    int                       // pages so far: within one, entries that look alike are different ones
 	pages   map[[sha256.Size]byte]int // by content
+	left    int                       // lines of other keys and projects
 	again   int                       // pages that were there before
 	skipped map[string]int
 	more    bool
@@ -264,6 +269,9 @@ func (p *part) take(l *line, start time.Time, rest ...string) error {
 		p.hidden++
 	}
 	if !p.filter.takes(l) {
+		if p.filter.takesDay(l.day) {
+			p.left++
+		}
 		return nil
 	}
 	k := cellKey{format: l.format, day: l.day.Unix(), model: l.model, other: l.other}
@@ -341,6 +349,7 @@ func (b *Books) add(p *part) error {
 		b.note("%s: %d entries of %s are not compared: they are not calls of a model that count tokens", p.name, p.skipped[what], what)
 	}
 	b.hidden += p.hidden
+	b.left += p.left
 	rounding := roundingOf(p.most)
 	for k, t := range p.cells {
 		if k.format.costs() {

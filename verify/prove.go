@@ -215,11 +215,14 @@ func (c *comparison) proveGroup(g *group, r *Report, strangers string) ([]Proof,
 		return nil, "calls ran over midnight into a day that is left out: give the days before and after, too"
 	case !g.covered:
 		return nil, "the export does not cover the day"
+	case c.b.hidden > 0:
+		return nil, "entries of the export do not say their key or project, and may be these calls"
+	case !g.theirs.some() && c.anyMissing(g, r):
+		return nil, "other calls of the ledger are not in the export either: it is not complete"
+	case !g.theirs.some() && !c.anyEqual(g, r):
+		return nil, "no confirmed call is in the export, so nothing shows that it is of this account"
 	}
 	if o, t := &g.ours, &g.theirs; t.hasTokens && t.input == o.input && t.output == o.output && same(t.cacheRead, o.cacheRead) && same(t.cacheWrite, o.cacheWrite) {
-		if !t.present && c.anyMissing(g, r) {
-			return nil, "other calls of the ledger are not in the export either: it is not complete"
-		}
 		if t.requests == unsaid || t.requests <= o.requests+o.maybe {
 			return g.proofs(nil, figures{}, "the export has exactly the tokens of the confirmed calls"), ""
 		}
@@ -230,7 +233,7 @@ func (c *comparison) proveGroup(g *group, r *Report, strangers string) ([]Proof,
 		}
 		return nil, "more tokens were billed than confirmed calls have; what they cost is in the cost export: give it, too"
 	}
-	return c.proveDollars(g, r, strangers)
+	return c.proveDollars(g, strangers)
 }
 
 func same(theirs, ours int64) bool { return theirs == unsaid || theirs == ours }
@@ -249,8 +252,15 @@ func (c *comparison) anyMissing(g *group, r *Report) bool {
 	})
 }
 
+// anyEqual reports whether the export has confirmed calls, of whatever day and model, as the ledger has them.
+func (c *comparison) anyEqual(g *group, r *Report) bool {
+	return slices.ContainsFunc(r.Cells, func(x Cell) bool {
+		return x.Verdict == Equal && x.Provider == g.cells[0].provider && x.cell.theirs.some()
+	})
+}
+
 // proveDollars is for an export of dollars, with or without tokens.
-func (c *comparison) proveDollars(g *group, r *Report, strangers string) ([]Proof, string) {
+func (c *comparison) proveDollars(g *group, strangers string) ([]Proof, string) {
 	o, t := &g.ours, &g.theirs
 	off := t.cost.Minus(o.cost)
 	switch {
@@ -263,9 +273,6 @@ func (c *comparison) proveDollars(g *group, r *Report, strangers string) ([]Proo
 	case off.Negative():
 		return nil, "less was billed than the ledger has of confirmed calls"
 	case off == money.Sum{} && !t.hasTokens:
-		if !t.present && c.anyMissing(g, r) {
-			return nil, "other calls of the ledger are not in the export either: it is not complete"
-		}
 		return g.proofs(nil, figures{}, "the export has exactly the dollars of the confirmed calls"), ""
 	case off == money.Sum{}:
 		return nil, "the dollars are those of the confirmed calls, and the tokens are not"

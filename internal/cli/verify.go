@@ -77,6 +77,9 @@ func (p *program) verify(ctx context.Context, st store.Store, f *verifyFlags) er
 	if err != nil {
 		return err
 	}
+	if books.Unmatched() {
+		return &exit{code: exitError, err: errors.New("nothing in the export is of those keys and projects; without --key-id and --project all of it is compared")}
+	}
 	from, to := books.Span(o.From, o.To)
 	if from.IsZero() || !from.Before(to) {
 		return &exit{code: exitError, err: errors.New("the export covers no day, or none of those that were asked for")}
