@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -50,6 +51,10 @@ Exit codes: 0 done, 1 error, 2 usage, configuration, bad lines or unknown prices
 	return cmd
 }
 
+// gcPercent keeps what lines leave behind small beside the table of ids, which holds no pointers and so costs the collector nothing: a long file then takes
+// no more memory than a short one.
+const gcPercent = 20
+
 // planned is what there is to show.
 type planned struct {
 	aurea.Plan
@@ -84,6 +89,7 @@ func (p *program) planFile(cmd *cobra.Command, file string, f runFlags) error {
 	defer o.Close()
 	sig := watchSignals(cmd.Context())
 	defer sig.close()
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	planner, shown := o.Planner(), time.Now()
 	hint := "" // of the last line that was refused for its model
 	scanned, err := batch.Read(sig.ctx, interruptible(sig.ctx, in.Reader), batch.ReadOptions{
@@ -149,7 +155,6 @@ func (p *program) showPlan(v *planned) error {
 
 // fault says what is wrong with a plan that could be made.
 func (v *planned) fault() *exit {
-	again := "aurea plan " + shellQuote(v.source)
 	switch {
 	case len(v.Unknown) > 0 && !v.skipBad:
 		var n int64
@@ -163,7 +168,8 @@ func (v *planned) fault() *exit {
 		}}
 	case v.partial:
 		return &exit{code: exitInterrupted, err: &aurea.Error{
-			Code: "interrupted", Message: fmt.Sprintf("interrupted: the plan covers the first %d requests only; nothing was sent", v.Total.Requests), Hint: "start over with: " + again,
+			Code: "interrupted", Message: fmt.Sprintf("interrupted: the plan covers the first %s only; nothing was sent", plural(v.Total.Requests, "request")),
+			Hint: "run the same command again; a plan cannot go on where it ended",
 		}}
 	case v.limit != nil && v.Total.Most.Cmp(*v.limit) > 0:
 		verdict := "it is expected to fit: aurea run stops at its --max-cost whatever comes, and goes on after aurea jobs raise"
