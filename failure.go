@@ -108,7 +108,7 @@ func walkChain(err error, yield func(error) bool) bool {
 		if !yield(err) {
 			return false
 		}
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this very one
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, one := range joined.Unwrap() {
 				if !walkChain(one, yield) {
 					return false

@@ -30,8 +30,15 @@ func newHouse(t *testing.T, change ...func(*aurea.Config)) *house {
 	return h
 }
 
+// answered is an answer that has been read whole.
+type answered struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+}
+
 // post sends a body and returns the answer with its whole body.
-func (h *house) post(t *testing.T, path, body string, headers ...string) (*http.Response, string) {
+func (h *house) post(t *testing.T, path, body string, headers ...string) (answered, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+path, strings.NewReader(body))
 	if err != nil {
@@ -49,7 +56,7 @@ func (h *house) post(t *testing.T, path, body string, headers ...string) (*http.
 	if err != nil {
 		t.Fatalf("%v after %q", err, b)
 	}
-	return resp, string(b)
+	return answered{resp.Status, resp.StatusCode, resp.Header}, string(b)
 }
 
 const chat = `{"model":"test-model","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`

@@ -51,6 +51,3 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 		JobLimit: &limit,
 	}, nil
 }
-
-// tokenizer counts for the second look at a bound.
-func tokenizer(model string) (func(string) (int64, bool), bool) { return tokens.For(model) }
