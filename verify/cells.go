@@ -190,6 +190,7 @@ func (c *comparison) loadDoubts(l Ledger) {
 			if c.mayRunOver(d) && c.inRange(day.AddDate(0, 0, 1)) {
 				c.into[modelKey{export, c.fold(export, model)}], c.into[modelKey{export, AllModels}] = true, true
 			}
+			c.beyond = append(c.beyond, d)
 			continue
 		}
 		for _, cell := range c.rows(export, model, day) {

@@ -136,6 +136,7 @@ type comparison struct {
 	b       *Books
 	cells   map[modelKey]map[int64]*cell
 	unknown []*store.OpenDoubt // whose day is not known
+	beyond  []*store.OpenDoubt // on other days than those compared
 	free    []*store.OpenDoubt // without a call
 	into    map[modelKey]bool  // calls of the day before the first ran into it
 	// nameless was booked by hand for calls that nobody knows.

@@ -168,6 +168,9 @@ func (c *comparison) prove(groups []*group, r *Report) {
 			c.leave(r, o, dayOf(o.Started).Format(time.DateOnly), reasons[o])
 		}
 	}
+	for _, o := range c.beyond {
+		c.leave(r, o, dayOf(o.Started).Format(time.DateOnly), "the day is not among those that are compared")
+	}
 	for _, o := range c.unknown {
 		c.leave(r, o, "", "when the call began is not known: it was on the wire when its process died, under an earlier version")
 	}
