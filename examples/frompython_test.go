@@ -35,7 +35,7 @@ func quickStart(ctx context.Context) error {
 		return err
 	}
 
-	callModel := func(_ context.Context) (string, aurea.Usage, error) {
+	callModel := func(ctx context.Context) (string, aurea.Usage, error) {
 		// Your model API call here. It returns its result, and what the provider counted.
 		return "Hello world", aurea.Usage{Input: 100, Output: 50}, nil
 	}
