@@ -51,7 +51,7 @@ func (v *planned) grids(b *strings.Builder) {
 		cost[0] = append(cost[0], "flex saves")
 	}
 	row := func(name string, s *aurea.PlanSum) {
-		cells := []string{name, fmt.Sprint(s.Requests), down(s.Least), progress.Money(s.Expected), progress.Money(s.Most)}
+		cells := []string{name, fmt.Sprint(s.Requests), down(s.Least), up(s.Expected), up(s.Most)}
 		if batch {
 			cells = append(cells, saved(s.Expected, s.Batch))
 		}
@@ -198,14 +198,20 @@ func wrap(b *strings.Builder, label, text string) {
 	b.WriteString(line + "\n")
 }
 
-// down writes an amount rounded down to a hundredth of a cent: what it stands for is not less.
+// up and down write an amount to a hundredth of a cent, rounded so that what it bounds is not beyond it.
+func up(s money.Sum) string {
+	rounded := s.Add(hundredthOfCent - 1)
+	return fmt.Sprintf("%d.%04d", rounded.Dollars, rounded.Pico/int64(hundredthOfCent))
+}
+
 func down(s money.Sum) string {
-	pico := s.Pico - s.Pico%int64(money.Dollar/10_000)
-	if s.Dollars == 0 && pico == 0 && s.Pico > 0 {
+	if s.Dollars == 0 && s.Pico > 0 && s.Pico < int64(hundredthOfCent) {
 		return "<0.0001"
 	}
-	return progress.Money(money.Sum{Dollars: s.Dollars, Pico: pico})
+	return fmt.Sprintf("%d.%04d", s.Dollars, s.Pico/int64(hundredthOfCent))
 }
+
+const hundredthOfCent = money.Dollar / 10_000
 
 func saved(now, then money.Sum) string {
 	if now.Cmp(then) <= 0 {
