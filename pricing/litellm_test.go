@@ -56,7 +56,7 @@ func TestWithFile(t *testing.T) {
 		{Flex, 1, map[Dimension]int64{Input: 75_000, Output: 300_000}},
 		{Priority, 1, map[Dimension]int64{Input: 250_000, Output: 1_000_000, CacheRead: 125_000}},
 		{Batch, 300_000, map[Dimension]int64{Input: 150_000, Output: 450_000}},
-		{Priority, 300_000, map[Dimension]int64{Input: 300_000, Output: 1_000_000}}, // never below the ordinary price of a long call
+		{Priority, 300_000, map[Dimension]int64{Input: 500_000, Output: 1_500_000}}, // in proportion, as OpenAI sells it (https://openai.com/api-fast-mode/)
 	} {
 		for d, want := range c.want {
 			if got, ok := p.For(c.tier, c.input).Get(d); !ok || int64(got) != want {

@@ -1,7 +1,6 @@
 package pricing
 
 import (
-	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -147,7 +146,7 @@ func (p *Price) For(tier string, input int64) Rates {
 	rates, tiers := p.surcharged(p.Rates), p.Tiers
 	for _, b := range p.Bands {
 		if b.Covers(input) {
-			rates, tiers = inBand(rates, b.Rates), bandTiers(tiers, b.Tiers)
+			rates, tiers = inBand(rates, b.Rates), b.Tiers // those of short calls do not hold for long ones
 		}
 	}
 	return p.fill(p.inTier(rates, tiers, tier))
@@ -213,21 +212,6 @@ func proportion(of, to Rates, d Dimension) Ratio {
 		return Ratio{}
 	}
 	return Ratio{Num: int64(a), Den: int64(b)}
-}
-
-// bandTiers returns the entries of the tiers for a long call. Those of short calls do not hold for it, and the band's ordinary prices change in
-// proportion instead. Only priority, which is hardly sold for long calls, keeps them, as the least that it can cost.
-func bandTiers(short, long map[string]Rates) map[string]Rates {
-	merged := maps.Clone(long)
-	if own, ok := short[Priority]; ok {
-		if _, has := long[Priority]; !has {
-			if merged == nil {
-				merged = make(map[string]Rates, 1)
-			}
-			merged[Priority] = own
-		}
-	}
-	return merged
 }
 
 func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
