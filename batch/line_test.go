@@ -1,13 +1,17 @@
 package batch_test
 
 import (
+	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/andres20980/aurea-orchestrator/batch"
 	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
 func TestParseLine(t *testing.T) {
@@ -110,11 +114,31 @@ func FuzzParseLine(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if !jsontext.Value(line).IsValid(jsontext.AllowDuplicateNames(true)) {
+			t.Fatalf("%q is taken and is no JSON", line)
+		}
 		if item.CustomID == "" || item.Lane == "" || len(item.Body) == 0 {
 			t.Fatalf("%q became %+v", line, item)
 		}
 		if _, known := batch.APIOf(item.URL); !known {
 			t.Fatalf("%q became %+v", line, item)
 		}
+		if bytes.ContainsAny(line, "\n\r") || bytes.HasPrefix(line, []byte("\xef\xbb\xbf")) {
+			return
+		}
+		o := batch.ReadOptions{Defaults: batch.Defaults{Model: "m", System: "s", MaxTokens: 9}}
+		if _, err := batch.Read(t.Context(), bytes.NewReader(line), o, func(r *usage.Request) error {
+			most := r.BodyBytes - int64(len(item.Body)) // a field that is there as null is replaced, and one that is the first has no comma
+			if r.Model != item.Lane || most < 0 || most > 0 && !bytes.Contains(line, []byte("null")) && !bytes.Contains(line, []byte(`""`)) && !bytes.Contains(line, []byte("{}")) && !emptyBody(line) {
+				t.Errorf("%q is planned with %d bytes for %q, and becomes %+v", line, r.BodyBytes, r.Model, item)
+			}
+			return nil
+		}); err != nil {
+			t.Fatalf("%q is taken by a run, and a plan says: %v", line, err)
+		}
 	})
 }
+
+var emptyObject = regexp.MustCompile(`\{\s+\}`)
+
+func emptyBody(line []byte) bool { return emptyObject.Match(line) }
