@@ -58,7 +58,7 @@ func (p *Price) litellm() map[string]any {
 		}
 	}
 	put(p.Rates, "")
-	for tier, suffix := range map[string]string{Batch: "_batches", Flex: "_flex", Priority: "_priority"} {
+	for tier, suffix := range map[string]string{Batch: "_batches", Flex: "_flex", Priority: "_priority", Ultrafast: "_ultrafast"} {
 		put(p.Tiers[tier], suffix)
 		for _, b := range p.Bands {
 			put(b.Tiers[tier], b.suffix()+suffix)

@@ -51,7 +51,9 @@ func (p Price) lint() (doubts []string) {
 			case !ok || !has:
 			case tier == Priority && (price < base || price > 3*base):
 				doubts = append(doubts, fmt.Sprintf("%s in priority is not from 1 to 3 times the ordinary price", d))
-			case tier != Priority && price > base:
+			case tier == Ultrafast && (price < base || price > mostInUltrafast*base):
+				doubts = append(doubts, fmt.Sprintf("%s in ultrafast is not from 1 to %d times the ordinary price", d, mostInUltrafast))
+			case !dear(tier) && price > base:
 				doubts = append(doubts, fmt.Sprintf("%s in %s is dearer than the ordinary price", d, tier))
 			}
 		}

@@ -59,7 +59,7 @@ var litellmPrices = map[string]Dimension{
 	"output_cost_per_reasoning_token": Reasoning,
 }
 
-var litellmTiers = map[string]string{"_batches": Batch, "_batch_requests": Batch, "_flex": Flex, "_priority": Priority}
+var litellmTiers = map[string]string{"_batches": Batch, "_batch_requests": Batch, "_flex": Flex, "_priority": Priority, "_ultrafast": Ultrafast}
 
 func litellmRow(name string, fields map[string]jsontext.Value) (Price, error) {
 	p := Price{Name: name, Origin: OriginFile, Match: matchExact}

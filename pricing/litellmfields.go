@@ -107,7 +107,7 @@ func (p *Price) litellmRefusal(name string, raw jsontext.Value, mode string) str
 	return "it is not known what this price is for"
 }
 
-// litellmKnown reports whether a field is read as a price elsewhere, or belongs to a tier that every answer in it is marked for.
+// litellmKnown reports whether a field is read as a price elsewhere.
 func litellmKnown(name string) bool {
 	if _, _, _, ok := litellmName(name); ok {
 		return true
@@ -116,7 +116,7 @@ func litellmKnown(name string) bool {
 	case "search_context_cost_per_query", "file_search_cost_per_1k_calls", "input_cost_per_request", "cost_per_request":
 		return true
 	}
-	return strings.Contains(name, "_ultrafast") // an answer in a tier without a price is priced as estimated
+	return false
 }
 
 func dearer(raw jsontext.Value, rates Rates, d Dimension) string {

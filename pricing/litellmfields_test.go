@@ -28,7 +28,6 @@ func TestFileFields(t *testing.T) {
 		`"output_cost_per_second": 0.0`:                                        "",
 		`"output_cost_per_image": null`:                                        "",
 		`"output_vector_size": 1536`:                                           "",
-		`"input_cost_per_token_ultrafast": 1e-3`:                               "",
 		`"input_cost_per_video_token": 1e-06`:                                  "",
 		`"cache_read_input_audio_token_cost": 1e-06`:                           "",
 		`"regional_processing_uplift_multiplier_eu": 1.1`:                      "",

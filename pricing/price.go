@@ -23,6 +23,8 @@ const (
 	Batch    = "batch"
 	Flex     = "flex"
 	Priority = "priority"
+	// Ultrafast is dearer than priority (https://platform.openai.com/docs/pricing). Where a row has no price for it, no other stands in.
+	Ultrafast = "ultrafast"
 )
 
 // Price is what a model costs. It is a value; its maps and slices are shared and must not be changed. The zero value prices nothing.
@@ -189,6 +191,8 @@ func inBand(short, long Rates) Rates {
 const (
 	mostInBand = 10
 	mostInTier = 3
+	// Ultrafast is 6 times the ordinary price of the first model that has it.
+	mostInUltrafast = 10
 )
 
 // between returns the factor, or the nearest one from least to most.
@@ -214,6 +218,9 @@ func proportion(of, to Rates, d Dimension) Ratio {
 	return Ratio{Num: int64(a), Den: int64(b)}
 }
 
+// dear reports whether a tier costs more than the ordinary one.
+func dear(tier string) bool { return tier == Priority || tier == Ultrafast }
+
 func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 	if tier == Standard || p.Free {
 		return rates
@@ -227,7 +234,7 @@ func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 			v, err := factors[d.side()].Of(plain)
 			price, priced = v, err == nil
 		}
-		if tier == Priority {
+		if dear(tier) {
 			price = max(price, plain)
 		}
 		if priced {
@@ -248,8 +255,12 @@ func (p *Price) tierFactors(tier string) (factors [2]Ratio) {
 	if !out.Known() {
 		out = in
 	}
-	if tier == Priority {
-		return [2]Ratio{in.between(1, mostInTier), out.between(1, mostInTier)}
+	if dear(tier) {
+		most := int64(mostInTier)
+		if tier == Ultrafast {
+			most = mostInUltrafast
+		}
+		return [2]Ratio{in.between(1, most), out.between(1, most)}
 	}
 	for i, f := range [2]Ratio{in, out} {
 		if f.Num <= f.Den { // a discount

@@ -32,3 +32,24 @@ func TestSold(t *testing.T) {
 		}
 	}
 }
+
+func TestUltrafast(t *testing.T) {
+	t.Parallel()
+	table, err := Empty().WithFile(strings.NewReader(`{"m": {"litellm_provider": "openai", "input_cost_per_token": 1e-05, "output_cost_per_token": 5e-05, "cache_read_input_token_cost": 1e-06,
+	 "input_cost_per_token_ultrafast": 6e-05, "output_cost_per_token_ultrafast": 3e-04, "input_cost_per_token_above_272k_tokens": 2e-05, "input_cost_per_token_above_272k_tokens_ultrafast": 1.2e-04}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := must(table.Lookup("", "m", now))
+	for d, want := range map[Dimension]int64{Input: 60_000_000, Output: 300_000_000, CacheRead: 6_000_000} {
+		if got, _ := p.For(Ultrafast, 1).Get(d); int64(got) != want {
+			t.Errorf("%s: %d, want %d", d, got, want)
+		}
+	}
+	if got, _ := p.For(Ultrafast, 300_000).Get(Input); got != 120_000_000 {
+		t.Errorf("a long call: %d", got)
+	}
+	if !p.Sold(Ultrafast, 1, Output) || p.Sold(Ultrafast, 1, CacheRead) || len(table.Lint()) > 0 {
+		t.Error(table.Lint())
+	}
+}

@@ -193,7 +193,7 @@ func tiersOf(p *pricing.Price, r *Request) []string {
 			return ordinary
 		}
 	}
-	return []string{pricing.Standard, pricing.Priority}
+	return []string{pricing.Standard, pricing.Priority, Tier(r.Tier)}
 }
 
 var ordinary = []string{pricing.Standard}
@@ -212,10 +212,9 @@ func worst(p *pricing.Price, r *Request, tier string, in Input, out int64) (most
 		if err != nil {
 			return 0, err
 		}
-		if tier == pricing.Priority && !p.HasTier(tier) && !p.Claude() {
-			if cost, err = dearestTier.Of(cost); err != nil {
-				return 0, err
-			}
+		_, known := tierOf(r.Tier)
+		if cost, err = unpricedTier(p, tier, known).Of(cost); err != nil {
+			return 0, err
 		}
 		most = max(most, cost)
 	}

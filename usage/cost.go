@@ -25,6 +25,9 @@ var ErrNoPrice = errors.New("the model has no price for a kind of token in the a
 var (
 	dearestTier = pricing.Ratio{Num: 3, Den: 1}
 	fastMode    = pricing.Ratio{Num: 6, Den: 1}
+	// unknownTier is how much dearer than priority a tier may be that is not known, or than the ordinary price ultrafast where that has no price: OpenAI sells ultrafast at
+	// six times the ordinary price (https://platform.openai.com/docs/pricing), and previewed it at ten times.
+	unknownTier = pricing.Ratio{Num: 10, Den: 1}
 )
 
 // Cost returns what a call cost: each count times its price in the tier and the context band of the call, times the factors for place
@@ -81,9 +84,8 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 		return 0, fmt.Errorf("%w: more thought than output, or more cached sound than cached tokens", ErrInvalid)
 	}
 	tier, known := tierOf(u.Tier)
-	if tier == pricing.Priority && !p.HasTier(tier) && !p.Claude() {
-		known = false
-	}
+	dearest := unpricedTier(p, tier, known)
+	known = !dearest.Known()
 	known = known || p.Free
 	tokens, err := tokenCost(p.For(tier, u.InputTokens()), u)
 	if err != nil {
@@ -101,7 +103,7 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 		}
 	}
 	if !known {
-		if tokens, err = dearestTier.Of(tokens); err != nil {
+		if tokens, err = dearest.Of(tokens); err != nil {
 			return 0, err
 		}
 	}
@@ -122,10 +124,21 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 	return total, err
 }
 
+// unpricedTier returns by how much more than its price in the table a tier may cost; nothing where the table prices it. Anthropic's priority is paid for in advance.
+func unpricedTier(p *pricing.Price, tier string, known bool) pricing.Ratio {
+	switch {
+	case !known, tier == pricing.Ultrafast && !p.HasTier(tier):
+		return unknownTier
+	case tier == pricing.Priority && !p.HasTier(tier) && !p.Claude():
+		return dearestTier
+	}
+	return pricing.Ratio{}
+}
+
 // tierOf returns the table's name of a tier that a provider names, and whether the name is known: one that is not may be dearer than all others.
 //
 //   - OpenAI: default, flex, priority, scale, which is paid for in advance, and auto, which stands for default unless the project says otherwise; "fast" is a
-//     request's word for priority (https://platform.openai.com/docs/api-reference/responses/object). "ultrafast" has no published price.
+//     request's word for priority (https://platform.openai.com/docs/api-reference/responses/object).
 //   - Anthropic: standard, batch, and priority, which is paid for in advance (https://docs.claude.com/en/api/service-tiers).
 //   - Groq: on_demand, flex, auto (https://console.groq.com/docs/service-tiers).
 //   - Gemini: serviceTier, and trafficType with Vertex AI (https://ai.google.dev/api/generate-content#UsageMetadata,
@@ -137,7 +150,7 @@ func tierOf(name string) (tier string, known bool) {
 		name = strings.TrimPrefix(name, "on_demand_")
 	}
 	switch name {
-	case "batch", "flex", "priority":
+	case "batch", "flex", "priority", "ultrafast":
 		return name, true
 	case "fast":
 		return pricing.Priority, true

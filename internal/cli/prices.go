@@ -118,7 +118,7 @@ func (p *program) priceColumns(price pricing.Price) {
 		rates pricing.Rates
 	}
 	columns := []column{{"USD per million", price.For(pricing.Standard, 0)}}
-	for _, tier := range []string{pricing.Batch, pricing.Flex, pricing.Priority} {
+	for _, tier := range []string{pricing.Batch, pricing.Flex, pricing.Priority, pricing.Ultrafast} {
 		if price.HasTier(tier) {
 			columns = append(columns, column{tier, price.For(tier, 0)})
 		}

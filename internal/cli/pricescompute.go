@@ -241,7 +241,7 @@ func (j *computation) guessed(price *pricing.Price, u usage.Usage) string {
 		price.WebSearch = price.SearchPrice(size)
 	}
 	tier := usage.Tier(u.Tier)
-	if tier != pricing.Priority {
+	if tier != pricing.Priority && tier != pricing.Ultrafast {
 		return ""
 	}
 	for _, used := range []struct {

@@ -92,7 +92,7 @@ func viewPrice(p pricing.Price, u usage.Usage) *priceView {
 // viewRow shows a whole row: the ordinary price, other tiers, long inputs, factors.
 func viewRow(p pricing.Price) *priceView {
 	v := viewPrice(p, usage.Usage{})
-	for _, tier := range []string{pricing.Batch, pricing.Flex, pricing.Priority} {
+	for _, tier := range []string{pricing.Batch, pricing.Flex, pricing.Priority, pricing.Ultrafast} {
 		if p.HasTier(tier) && !p.Free {
 			if v.Tiers == nil {
 				v.Tiers = make(map[string]map[string]money.USD)
