@@ -203,19 +203,20 @@ func (f *Foreseer) leastCost(tier string, tokens int64) (money.USD, error) {
 	if err != nil {
 		return 0, err
 	}
-	there := cost
+	cheapest := cost
 	for _, factor := range f.price.Geo { // none that is known is below one
-		if there, err = factor.Of(cost); err != nil {
+		there, err := factor.Of(cost)
+		if err != nil {
 			return 0, err
 		}
-		cost = min(cost, there)
+		cheapest = min(cheapest, there)
 	}
-	return fees(f.price, cost, 0, 0)
+	return fees(f.price, cheapest, 0, 0)
 }
 
 func cheapestInput(rates pricing.Rates) (cheapest money.USD) {
 	found := false
-	for d := pricing.Input; d < pricing.Output; d++ {
+	for d := range pricing.Output { // the dimensions of input come first
 		if rate, ok := rates.Get(d); ok && (!found || rate < cheapest) {
 			cheapest, found = rate, true
 		}

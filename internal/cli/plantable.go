@@ -164,11 +164,11 @@ func grid(b *strings.Builder, rows [][]string) {
 	}
 	widths[0] = max(min(widths[0], room), 6)
 	for _, row := range rows {
-		line := fmt.Sprintf("%-*s", widths[0], short(row[0], widths[0]))
+		fmt.Fprintf(b, "%-*s", widths[0], short(row[0], widths[0]))
 		for i, cell := range row[1:] {
-			line += fmt.Sprintf("  %*s", widths[i+1], cell)
+			fmt.Fprintf(b, "  %*s", widths[i+1], cell)
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteByte('\n')
 	}
 }
 
