@@ -116,16 +116,33 @@ func (p *Price) HasTier(tier string) bool {
 	return ok || tier == Batch && p.anthropic()
 }
 
-// tierRates returns the entry of a tier; batch and flex stand in for each other.
+// twins are the tiers that cost the same (https://platform.openai.com/docs/guides/flex-processing).
+var twins = map[string]string{Batch: Flex, Flex: Batch}
+
+// tierRates returns the entry of a tier; batch and flex stand in for each other, also for a single kind of token where they agree on the input.
 func tierRates(tiers map[string]Rates, tier string) (Rates, bool) {
 	r, ok := tiers[tier]
-	switch {
-	case !ok && tier == Flex:
-		r, ok = tiers[Batch]
-	case !ok && tier == Batch:
-		r, ok = tiers[Flex]
+	twin := twins[tier]
+	if twin == "" {
+		return r, ok
 	}
-	return r, ok
+	other, has := tiers[twin]
+	switch {
+	case !has:
+		return r, ok
+	case !ok:
+		return other, true
+	case r.pico[Input] != other.pico[Input]:
+		return r, true
+	}
+	for d := range dimensions {
+		if v, known := other.Get(d); known {
+			if _, own := r.Get(d); !own {
+				r = r.With(d, v)
+			}
+		}
+	}
+	return r, true
 }
 
 // For returns the prices for a tier of service and a number of input tokens, cached ones included. Every dimension that can be

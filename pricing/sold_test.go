@@ -53,3 +53,18 @@ func TestUltrafast(t *testing.T) {
 		t.Error(table.Lint())
 	}
 }
+
+func TestBatchAndFlexStandInForEachOther(t *testing.T) {
+	t.Parallel()
+	table, err := Empty().WithFile(strings.NewReader(`{"m": {"litellm_provider": "openai", "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1.5e-05, "cache_read_input_token_cost": 2.5e-07,
+	 "input_cost_per_token_batches": 1.25e-06, "output_cost_per_token_batches": 7.5e-06, "input_cost_per_token_flex": 1.25e-06, "output_cost_per_token_flex": 7.5e-06, "cache_read_input_token_cost_flex": 1.3e-07}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := must(table.Lookup("", "m", now))
+	for _, tier := range []string{Batch, Flex} {
+		if got, _ := p.For(tier, 1).Get(CacheRead); got != 130_000 {
+			t.Errorf("%s: a cache read costs %d", tier, got)
+		}
+	}
+}
