@@ -31,7 +31,8 @@ type bill struct {
 	outcome     string
 	usage       usage.Usage
 	cost, doubt money.USD
-	own         money.USD // our own figure, where cost is what the provider reports
+	own         money.USD      // our own figure, where cost is what the provider reports
+	price       *pricing.Price // what cost goes by: the row of the snapshot that answered, or the target's; nil without counts
 }
 
 // bill books an ended attempt by what is known of it. What the provider may have billed without our knowing stays
@@ -72,7 +73,7 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 	w.o.servedUnasked(t.provider.Name(), w.request.Tier, u.Tier)
 	cost, err := usage.Cost(*price, u)
 	if errors.Is(err, usage.ErrTierPrice) || errors.Is(err, usage.ErrUnpriced) { // cost is an estimate
-		return bill{outcome: outcomeEstimated, usage: u, cost: max(cost, t.worst)}
+		return bill{outcome: outcomeEstimated, usage: u, cost: max(cost, t.worst), price: price}
 	}
 	if err != nil {
 		w.o.log.Warn("usage without a cost; its bound was booked", "call_id", w.id, "model", t.model, "error", err)
@@ -86,7 +87,7 @@ func (w *walk) priced(t *target, u usage.Usage) bill {
 		w.o.log.Warn("billed past the bound; the bound of this model is raised",
 			"call_id", w.id, "model", t.model, "bound_usd", t.worst.String(), "cost_usd", cost.String())
 	}
-	return bill{outcome: outcomeOK, usage: u, cost: cost, own: ownFigure(price, u)}
+	return bill{outcome: outcomeOK, usage: u, cost: cost, own: ownFigure(price, u), price: price}
 }
 
 // ownFigure is what the price table says of a call whose provider reported its cost.
@@ -227,6 +228,9 @@ func (w *walk) row(t *target) store.Call {
 
 func (w *walk) rowEnded(t *target, resp *Response, b bill) store.Call {
 	c := w.row(t)
+	if b.price != nil {
+		c.PriceHash, c.PriceFrom = b.price.Hash, b.price.Origin
+	}
 	c.Attempt, c.Started = w.numbered+w.tried, w.started
 	c.Status, c.Outcome, c.Error, c.RequestID = resp.Status, b.outcome, errorCodeOf(resp, w.last), resp.RequestID
 	c.Cost, c.Doubt = b.cost, b.doubt

@@ -21,10 +21,18 @@ func TestSold(t *testing.T) {
 		d           Dimension
 		want        bool
 	}{
-		{"half", Standard, 1, Output, true}, {"half", Priority, 1, Input, true}, {"half", Priority, 1, CacheWrite, true}, {"half", Priority, 1, CacheRead, false},
-		{"half", Priority, 1, Output, false}, {"half", Priority, 1, Reasoning, false}, {"half", Batch, 1, Input, false},
-		{"long", Priority, 200_000, Output, true}, {"long", Priority, 200_000, AudioOut, true}, {"long", Priority, 200_001, Output, false},
-		{"long", Batch, 300_000, CacheRead, true}, {"claude-x", Batch, 1, Output, true},
+		{"half", Standard, 1, Output, true},
+		{"half", Priority, 1, Input, true},
+		{"half", Priority, 1, CacheWrite, true},
+		{"half", Priority, 1, CacheRead, false},
+		{"half", Priority, 1, Output, false},
+		{"half", Priority, 1, Reasoning, false},
+		{"half", Batch, 1, Input, false},
+		{"long", Priority, 200_000, Output, true},
+		{"long", Priority, 200_000, AudioOut, true},
+		{"long", Priority, 200_001, Output, false},
+		{"long", Batch, 300_000, CacheRead, true},
+		{"claude-x", Batch, 1, Output, true},
 	} {
 		p := must(table.Lookup("", c.model, now))
 		if got := p.Sold(c.tier, c.input, c.d); got != c.want {

@@ -61,8 +61,10 @@ func TestPricesCompute(t *testing.T) {
 		"priority by the flag":  {chat, "--api chat --model tiers --tier priority", "0.00024", "exact", 0},
 		"the answer's own tier": {`{"service_tier":"default",` + chat[1:], "--api chat --model tiers --tier priority", "0.00012", "exact", 0},
 		"priority unpriced":     {chat, "--api chat --model plain --tier priority", "0.00036", "estimated", 0},
-		"streamed": {"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[]," + chat[1:] + "\n\ndata: [DONE]\n\n", "--api chat --model plain",
-			"0.00012", "exact", 0},
+		"streamed": {
+			"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[]," + chat[1:] + "\n\ndata: [DONE]\n\n", "--api chat --model plain",
+			"0.00012", "exact", 0,
+		},
 		"cut off, bounded":        {"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n", "--api chat --request " + request, "", "estimated", 0},
 		"cut off":                 {"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n", "--api chat --model plain", "", "invalid_usage", 1},
 		"no usage":                {`{"id":"1"}`, "--api chat --model plain", "", "invalid_usage", 1},

@@ -248,8 +248,16 @@ func (j *computation) guessed(price *pricing.Price, u usage.Usage) string {
 		d      pricing.Dimension
 		tokens int64
 	}{
-		{pricing.Input, u.Input}, {pricing.CacheRead, u.CacheRead}, {pricing.CacheWrite, u.CacheWrite}, {pricing.CacheWrite1h, u.CacheWrite1h}, {pricing.AudioIn, u.AudioIn},
-		{pricing.ImageIn, u.ImageIn}, {pricing.Output, u.Output - u.Reasoning}, {pricing.Reasoning, u.Reasoning}, {pricing.AudioOut, u.AudioOut}, {pricing.ImageOut, u.ImageOut},
+		{pricing.Input, u.Input},
+		{pricing.CacheRead, u.CacheRead},
+		{pricing.CacheWrite, u.CacheWrite},
+		{pricing.CacheWrite1h, u.CacheWrite1h},
+		{pricing.AudioIn, u.AudioIn},
+		{pricing.ImageIn, u.ImageIn},
+		{pricing.Output, u.Output - u.Reasoning},
+		{pricing.Reasoning, u.Reasoning},
+		{pricing.AudioOut, u.AudioOut},
+		{pricing.ImageOut, u.ImageOut},
 	} {
 		if used.tokens > 0 && price.HasTier(tier) && !price.Sold(tier, u.InputTokens(), used.d) {
 			return fmt.Sprintf("the row of %s has no price of %s for calls of this length in tier %s", price.Name, used.d, tier)
@@ -303,8 +311,7 @@ func (c computed) upper(price pricing.Price, u usage.Usage, reason string) compu
 // unpriced is the answer for a model without a price. What a provider says that he charged needs none.
 func (j *computation) unpriced(u usage.Usage, usageErr, priceErr error) computed {
 	c := refused(statusUnknown, priceErr)
-	var unknown *pricing.UnknownPriceError
-	if errors.As(priceErr, &unknown) {
+	if unknown, ok := errors.AsType[*pricing.UnknownPriceError](priceErr); ok {
 		c.Hint = unknown.Hint()
 	}
 	if usageErr != nil {
