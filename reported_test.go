@@ -58,3 +58,34 @@ func TestReportedCost(t *testing.T) {
 		})
 	}
 }
+
+// A call that a dated snapshot answers is booked at that snapshot's price, and its row names the price that it was booked at.
+func TestSnapshotPriceIsKept(t *testing.T) {
+	t.Parallel()
+	prices, err := pricing.Empty().WithFile(strings.NewReader(`{
+	  "m":{"litellm_provider":"p","max_input_tokens":10000,"max_output_tokens":1000,"input_cost_per_token":1e-06,"output_cost_per_token":2e-06},
+	  "m-2024-05-13":{"litellm_provider":"p","max_input_tokens":10000,"max_output_tokens":1000,"input_cost_per_token":2e-06,"output_cost_per_token":4e-06}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &scripted{name: "p", answers: []func(*aurea.Request) *aurea.Response{func(*aurea.Request) *aurea.Response {
+		return &aurea.Response{Status: 200, Body: []byte(`{"model":"m-2024-05-13","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}`)}
+	}}}
+	s := start(t, "1", func(cfg *aurea.Config) { cfg.Prices = prices }, p)
+	a, err := s.do(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.booked(t)
+	calls, _, err := s.store.Calls(t.Context(), s.job.ID, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := prices.Lookup("p", "m-2024-05-13", calls[0].Started)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Cost.String() != "0.0001" || calls[0].PriceHash != row.Hash || calls[0].PriceFrom != pricing.OriginFile {
+		t.Errorf("%s booked by row %q of %q; want 0.0001 by %q", a.Cost, calls[0].PriceHash, calls[0].PriceFrom, row.Hash)
+	}
+}
