@@ -27,12 +27,15 @@ func (s *dayShare) renew(ctx context.Context, st store.Ledger, id limitID, lim *
 	if want == (store.DayUse{}) && d.Lack == (ratelimit.DayCount{}) && d.Share != (ratelimit.DayCount{}) {
 		return
 	}
+	back := lim.ReturnDay(d.Begin, ratelimit.DayCount{Requests: max(-want.Requests, 0), Tokens: max(-want.Tokens, 0)}) // first, or calls that go meanwhile use it
+	d.Share.Requests, d.Share.Tokens = d.Share.Requests-back.Requests, d.Share.Tokens-back.Tokens
+	want = store.DayUse{Requests: max(want.Requests, 0) - back.Requests, Tokens: max(want.Tokens, 0) - back.Tokens}
 	got, taken, err := st.TakeDay(ctx, id.String(), d.Begin, want, store.DayUse(d.Limits))
 	left := ratelimit.DayCount{Requests: d.Limits.Requests - taken.Requests, Tokens: d.Limits.Tokens - taken.Tokens}
 	if err != nil {
 		left = ratelimit.DayCount{Requests: 1, Tokens: 1} // nobody knows; it is asked again
 	}
-	lim.ShareDay(d.Begin, ratelimit.DayCount{Requests: d.Share.Requests + got.Requests, Tokens: d.Share.Tokens + got.Tokens}, left)
+	lim.ShareDay(d.Begin, ratelimit.DayCount{Requests: d.Share.Requests + max(got.Requests, 0), Tokens: d.Share.Tokens + max(got.Tokens, 0)}, left)
 }
 
 // more is how much a share should grow: enough for twice the last second, for the calls that wait, and for a hundredth of the limit while there are calls, a
@@ -57,11 +60,14 @@ func more(limit, used, share, lack, lately int64) int64 {
 // giveBack returns what the process took and did not use.
 func (s *dayShare) giveBack(ctx context.Context, st store.Ledger, id limitID, lim *ratelimit.Limiter) {
 	d, ok := lim.Day()
-	unused := store.DayUse{Requests: min(d.Used.Requests-d.Share.Requests, 0), Tokens: min(d.Used.Tokens-d.Share.Tokens, 0)}
-	if !ok || unused == (store.DayUse{}) {
+	if !ok {
 		return
 	}
-	lim.ShareDay(d.Begin, d.Used, ratelimit.DayCount{})
+	back := lim.ReturnDay(d.Begin, d.Share)
+	unused := store.DayUse{Requests: -back.Requests, Tokens: -back.Tokens}
+	if unused == (store.DayUse{}) {
+		return
+	}
 	_, _, _ = st.TakeDay(ctx, id.String(), d.Begin, unused, store.DayUse(d.Limits)) // what stays taken is only not used
 }
 

@@ -128,3 +128,19 @@ func (l *Limiter) ShareDay(begin time.Time, share, left DayCount) {
 	l.days.lack = [2]int64{}
 	l.pump()
 }
+
+// ReturnDay lowers the share of the day that begins at begin by at most n, never below what was let through, and returns by how much. What it returns no call
+// can use any more, so that it may be given to other processes.
+func (l *Limiter) ReturnDay(begin time.Time, n DayCount) DayCount {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.days.roll(); !l.days.begin.Equal(begin) {
+		return DayCount{}
+	}
+	var back [2]int64
+	for i, most := range [2]int64{n.Requests, n.Tokens} {
+		back[i] = max(min(most, l.days.share[i]-l.days.counts[i]), 0)
+		l.days.share[i] -= back[i]
+	}
+	return DayCount{back[dayRequests], back[dayTokens]}
+}
