@@ -66,8 +66,8 @@ func (t *Tracker) loop() {
 
 // step is one round with everything around it.
 func (t *Tracker) step(now time.Time) {
-	t.applying.Lock()
-	defer t.applying.Unlock()
+	t.applying.lock()
+	defer t.applying.unlock()
 	if t.unresolved != nil && !t.resolve() {
 		return
 	}
@@ -257,8 +257,8 @@ func (t *Tracker) watch() {
 }
 
 func (t *Tracker) inspect() {
-	t.applying.Lock() // or a snapshot could be older than a round's
-	defer t.applying.Unlock()
+	t.applying.lock() // or a snapshot could be older than a round's
+	defer t.applying.unlock()
 	t.mu.Lock()
 	run := t.cur
 	if run == nil || time.Now().Before(t.retryAt) {

@@ -175,8 +175,11 @@ func (t *Tracker) Standing(ctx context.Context, p *Path) ([]Standing, error) {
 	if p.t != t {
 		return nil, ErrForeign
 	}
-	t.applying.Lock() // no round may change the leases between the store's snapshot and ours
-	defer t.applying.Unlock()
+	// No round may change the leases between the store's snapshot and ours.
+	if err := t.applying.lockIn(ctx); err != nil {
+		return nil, fmt.Errorf("budget: no answer from the store in time: %w: %w", ErrUnavailable, err)
+	}
+	defer t.applying.unlock()
 	t.mu.Lock()
 	roll := p.rolled()
 	t.mu.Unlock()

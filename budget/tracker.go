@@ -66,7 +66,7 @@ type Tracker struct {
 	stop     chan struct{} // ends the goroutines
 	stopped  sync.WaitGroup
 	kick     chan struct{} // something to do, or to set an alarm for
-	applying sync.Mutex    // held while leases and store may differ: from a round's departure until it is taken in
+	applying gate          // held while leases and store may differ: from a round's departure until it is taken in
 
 	// Only in steps, which follow one another.
 	entries    []store.Entry // of the round, used again
@@ -102,7 +102,8 @@ type Tracker struct {
 // Open joins the store as a new owner, after settling owners that died, and starts two goroutines that Close ends.
 func Open(ctx context.Context, st store.Store, o Options) (*Tracker, error) {
 	t := &Tracker{
-		st: st, o: o.withDefaults(), owners: 1,
+		applying: make(gate, 1),
+		st:       st, o: o.withDefaults(), owners: 1,
 		stop: make(chan struct{}), kick: make(chan struct{}, 1), closed: make(chan struct{}), drained: make(chan struct{}),
 		settled: map[store.OwnerID]bool{},
 	}
