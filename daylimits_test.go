@@ -144,3 +144,19 @@ func TestColdStart(t *testing.T) {
 		})
 	}
 }
+
+// A process that comes to a model without limits has nobody to wait for.
+func TestNewcomerWithoutLimits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memory.New(memory.Options{})
+		for range 2 {
+			_, job := onStore(t, st, ratelimit.Limits{}, ratelimit.Profile{})
+			call := small
+			call.MaxWait = time.Millisecond
+			if _, err := aurea.Execute(context.Background(), job, call, answers(50, 10)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

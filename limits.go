@@ -58,7 +58,7 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 	if time.Since(left) < coldStart {
 		lim.ColdStart() // what the one before let through still counts at the provider
 	}
-	if owners > 1 {
+	if owners > 1 && allowance != (ratelimit.Limits{}) {
 		lim.HoldFor(shareRefresh + shareRefresh/2) // the others must have made room first
 	}
 	if _, ok := lim.Day(); ok {

@@ -97,6 +97,9 @@ func (p *places) upstream(name string) *upstream {
 	if !ok {
 		f := foreign{name: name, keys: []string{""}}
 		up = &upstream{Provider: f, keys: newKeyring(f.keys), retries: retry.NewBudget(p.o.retryRatio, p.o.retryBurst)}
+		if len(p.foreign) >= mostPlaces {
+			clear(p.foreign)
+		}
 		p.foreign[name] = up
 	}
 	return up
