@@ -215,7 +215,7 @@ func rawStatus(t *testing.T, url, raw string) int {
 // Hundreds of clients that leave at once leave nothing behind, and the next one is served.
 func TestManyClientsLeave(t *testing.T) {
 	h := newHouse(t)
-	h.Provider.Configure(aureatest.Options{EventDelay: 20 * time.Millisecond})
+	h.Provider.Configure(aureatest.Options{EventDelay: 500 * time.Millisecond}) // no stream ends before all have begun
 	before := runtime.NumGoroutine()
 	ctx, leave := context.WithCancel(t.Context())
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -28,7 +28,7 @@ func firstByte(t *testing.T, w wired) {
 		})
 		sink := &recorder{}
 		req := w.request(sink)
-		req.FirstByte, req.IdleStream = 100*time.Millisecond, time.Minute
+		req.FirstByte, req.IdleStream = time.Second, time.Minute
 		began := time.Now()
 		got := p.Do(t.Context(), req)
 		f := got.Failure
