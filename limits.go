@@ -2,7 +2,6 @@ package aurea
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -28,32 +27,60 @@ type limits struct {
 	owner func() store.OwnerID
 
 	mu       sync.Mutex
-	limiters map[limitID]*ratelimit.Limiter
+	limiters map[limitID]*birth
 	days     map[limitID]*dayShare
 	stop     context.CancelFunc
 	stopped  chan struct{}
+	closed   bool
 }
+
+// birth is a limiter, which may be used when the store has been told of it.
+type birth struct {
+	lim   *ratelimit.Limiter
+	ready chan struct{}
+}
+
+// birthTimeout bounds how long the first call of a model waits for the store.
+const birthTimeout = 5 * time.Second
 
 type limitID struct{ provider, key, model string }
 
 func (id limitID) String() string { return id.provider + "|" + id.key + "|" + id.model }
 
 func newLimits(find limitFunc, st store.Ledger, owner func() store.OwnerID) *limits {
-	return &limits{find: find, store: st, owner: owner, limiters: make(map[limitID]*ratelimit.Limiter), days: make(map[limitID]*dayShare)}
+	return &limits{find: find, store: st, owner: owner, limiters: make(map[limitID]*birth), days: make(map[limitID]*dayShare)}
 }
 
-// of returns the limiter, made at its first use.
+// of returns the limiter, made at its first use. Calls of other models do not wait for that.
 func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Limiter {
 	id := limitID{up.Name(), up.Keys()[key], model}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if lim, ok := l.limiters[id]; ok {
-		return lim
+	if b, ok := l.limiters[id]; ok {
+		l.mu.Unlock()
+		<-b.ready
+		return b.lim
 	}
 	allowance, profile := l.find(id.provider, model, settings)
-	lim := ratelimit.New(allowance, profile)
-	l.limiters[id] = lim
-	ctx := context.Background()
+	b := &birth{lim: ratelimit.New(allowance, profile), ready: make(chan struct{})}
+	l.limiters[id] = b
+	if l.closed {
+		b.lim.Close()
+	} else if l.stop == nil {
+		var ctx context.Context
+		ctx, l.stop = context.WithCancel(context.Background())
+		l.stopped = make(chan struct{})
+		go l.watch(ctx)
+	}
+	l.mu.Unlock()
+	defer close(b.ready)
+	l.begin(id, b.lim, allowance)
+	return b.lim
+}
+
+// begin finds out who else uses a limit, and takes a share of the day.
+func (l *limits) begin(id limitID, lim *ratelimit.Limiter, allowance ratelimit.Limits) {
+	ctx, cancel := context.WithTimeout(context.Background(), birthTimeout)
+	defer cancel()
 	owners, left := l.look(ctx, id, lim)
 	if time.Since(left) < coldStart {
 		lim.ColdStart() // what the one before let through still counts at the provider
@@ -62,16 +89,12 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 		lim.HoldFor(shareRefresh + shareRefresh/2) // the others must have made room first
 	}
 	if _, ok := lim.Day(); ok {
-		l.days[id] = &dayShare{}
-		l.days[id].renew(ctx, l.store, id, lim)
+		share := &dayShare{}
+		share.renew(ctx, l.store, id, lim)
+		l.mu.Lock()
+		l.days[id] = share
+		l.mu.Unlock()
 	}
-	if l.stop == nil {
-		var ctx context.Context
-		ctx, l.stop = context.WithCancel(context.Background())
-		l.stopped = make(chan struct{})
-		go l.watch(ctx)
-	}
-	return lim
 }
 
 // look tells the store that this process uses the limit, and the limiter how many do. Without an answer the last share stays. left is when a process that
@@ -109,14 +132,21 @@ func (l *limits) all() map[limitID]*ratelimit.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make(map[limitID]*ratelimit.Limiter, len(l.limiters))
-	maps.Copy(all, l.limiters)
+	for id, b := range l.limiters {
+		all[id] = b.lim
+	}
 	return all
 }
 
+// close refuses the calls that wait for an allowance, and gives back what the day's shares have left.
 func (l *limits) close() {
 	l.mu.Lock()
+	l.closed = true
 	stop, stopped := l.stop, l.stopped
 	l.mu.Unlock()
+	for _, lim := range l.all() {
+		lim.Close() // what has not begun does not begin
+	}
 	if stop == nil {
 		return
 	}

@@ -2,6 +2,7 @@ package aurea
 
 import (
 	"sync"
+	"time"
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/policy"
@@ -67,6 +68,9 @@ func (p *places) find(provider, model string) *place {
 		return &place{err: notAllowed(err)}
 	}
 	t := route.Targets[0]
+	if _, err := p.o.price(t.Provider, model, t.Model, time.Now()); err != nil {
+		return &place{err: err} // before anything is kept for it: names can be made up
+	}
 	return &place{provider: p.upstream(t.Provider), model: t.Model, settings: t.Settings, breaker: p.o.breakers.Get(t.Provider, t.Model)}
 }
 

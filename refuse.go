@@ -76,6 +76,9 @@ func holdRefused(ctx context.Context, err error) error {
 
 func limitRefused(ctx context.Context, t *target, err error) error {
 	var wait *ratelimit.WaitError
+	if errors.Is(err, ratelimit.ErrClosed) {
+		return &Error{Code: CodeUnavailable, Message: "the orchestrator is closed", Hint: "make a new one, or close it later", Err: err}
+	}
 	name := t.provider.Name() + "/" + t.model
 	switch {
 	case errors.As(err, &wait):

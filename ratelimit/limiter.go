@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -19,6 +20,8 @@ const (
 type Limiter struct {
 	profile Profile
 	base    time.Time
+	once    sync.Once
+	closed  chan struct{}
 
 	mu     sync.Mutex
 	limits Limits // configured
@@ -55,7 +58,7 @@ type Permit struct {
 
 // New returns a limiter.
 func New(limits Limits, profile Profile) *Limiter {
-	l := &Limiter{profile: profile.withDefaults(), base: time.Now(), owners: 1}
+	l := &Limiter{profile: profile.withDefaults(), base: time.Now(), closed: make(chan struct{}), owners: 1}
 	for i := range l.dims {
 		l.dims[i] = newDimension(l.profile)
 	}
@@ -135,6 +138,11 @@ func (l *Limiter) Acquire(ctx context.Context, d Demand, maxWait time.Duration) 
 	if d.Class != Batch {
 		d.Class = Interactive
 	}
+	select {
+	case <-l.closed:
+		return nil, ErrClosed
+	default:
+	}
 	p := &Permit{l: l, demand: d}
 	l.mu.Lock()
 	now := l.now()
@@ -179,6 +187,7 @@ func (l *Limiter) wait(ctx context.Context, w *waiter, maxWait time.Duration) (*
 		return w.permit, nil
 	case <-ctx.Done():
 	case <-expired:
+	case <-l.closed:
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,9 +208,20 @@ func (l *Limiter) wait(ctx context.Context, w *waiter, maxWait time.Duration) (*
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	select {
+	case <-l.closed:
+		return nil, ErrClosed
+	default:
+	}
 	now := l.now()
 	return nil, l.expect(now, w.weight, w.permit.demand.Class).refusal(now)
 }
+
+// ErrClosed refuses calls that had not begun when the limiter was closed.
+var ErrClosed = errors.New("the limiter is closed")
+
+// Close refuses all calls that wait, and those to come, with [ErrClosed]. Calls under way are not concerned. Closing twice is harmless.
+func (l *Limiter) Close() { l.once.Do(func() { close(l.closed) }) }
 
 // hurdle is what keeps a call.
 type hurdle struct {
