@@ -59,7 +59,7 @@ func (d *distinct) fill(from int) {
 }
 
 func (d *distinct) insert(sum uint64) bool {
-	mask := uint64(len(d.table) - 1)
+	mask := uint64(len(d.table)) - 1
 	for at := sum >> 1 & mask; ; at = (at + 1) & mask {
 		switch d.table[at] {
 		case 0:

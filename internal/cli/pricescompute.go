@@ -40,6 +40,9 @@ type computed struct {
 	Hint     string     `json:"hint,omitempty"`
 }
 
+// maxAnswer is how much of standard input is read.
+const maxAnswer = 1 << 30
+
 // computeFlags are the flags of prices compute.
 type computeFlags struct{ api, model, provider, tier, file, request string }
 
@@ -102,9 +105,12 @@ func (p *program) computed(f computeFlags) (computed, int) {
 	if err != nil {
 		return wrong("--request: %v", err)
 	}
-	answer, err := io.ReadAll(p.stdin)
-	if err != nil {
+	answer, err := io.ReadAll(io.LimitReader(p.stdin, maxAnswer+1))
+	switch {
+	case err != nil:
 		return computed{Status: statusInvalid, Reason: err.Error()}, exitError
+	case len(answer) > maxAnswer:
+		return computed{Status: statusInvalid, Reason: fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20)}, exitError
 	}
 	table, err := p.priceTable(f.file)
 	if err != nil {

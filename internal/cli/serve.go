@@ -65,7 +65,7 @@ func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (e
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		err = errors.Join(err, a.Close(closing))
 	}()
