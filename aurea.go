@@ -216,10 +216,12 @@ func (c Config) withDefaults() Config {
 	}
 	c.Retry = &schedule
 	if c.Breaker == nil {
-		c.Breaker = new(breaker.Default())
+		settings := breaker.Default()
+		c.Breaker = &settings
 	}
 	if c.MaxWait == nil {
-		c.MaxWait = new(2 * time.Minute)
+		wait := 2 * time.Minute
+		c.MaxWait = &wait
 	}
 	if c.RetryRatio == 0 && c.RetryBurst == 0 {
 		c.RetryRatio, c.RetryBurst = 0.1, 1000
