@@ -86,7 +86,7 @@ func (l *limits) begin(id limitID, lim *ratelimit.Limiter, allowance ratelimit.L
 		lim.ColdStart() // what the one before let through still counts at the provider
 	}
 	if owners > 1 && allowance != (ratelimit.Limits{}) {
-		lim.HoldFor(shareRefresh + shareRefresh/2) // the others must have made room first
+		lim.HoldFor(shareRefresh+shareRefresh/2, "other processes make room for this one")
 	}
 	if _, ok := lim.Day(); ok {
 		share := &dayShare{}

@@ -104,13 +104,13 @@ func (l *Limiter) refused(now int64, p *Permit, wait time.Duration, named bool) 
 	switch {
 	case wait > 0:
 		l.apply(now)
-		l.holdFor(now, wait)
+		l.holdFor(now, wait, providerAsked)
 	case named:
 		l.apply(now)
-		l.holdFor(now, bareHold)
+		l.holdFor(now, bareHold, providerAsked)
 	default:
 		l.slowDown(now, p)
-		l.holdFor(now, bareHold)
+		l.holdFor(now, bareHold, providerAsked)
 	}
 }
 

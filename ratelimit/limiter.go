@@ -12,6 +12,8 @@ const (
 	maxHold = time.Minute
 	// probeWait is how long the others wait for the call that goes first after a hold. Refusals come sooner; an answer can take minutes.
 	probeWait = 10 * time.Second
+	// providerAsked is the reason of a hold after a 429.
+	providerAsked = "the provider asked to wait"
 	// unknownWait is advised where only the end of somebody else's call makes room.
 	unknownWait = time.Second
 )
@@ -36,7 +38,8 @@ type Limiter struct {
 
 	last    int64 // when a call was let through
 	held    int64 // nothing goes before
-	probing bool  // one call goes first after a hold
+	heldBy  string
+	probing bool // one call goes first after a hold
 	probe   *Permit
 
 	learned learned
@@ -253,7 +256,7 @@ func (l *Limiter) ready(now int64, w weights) hurdle {
 	if l.limits.RPD > 0 || l.limits.TPD > 0 {
 		h.until(l.days.ready(now, l.dayLimits(), w))
 	}
-	h.until(l.held, "the provider asked to wait")
+	h.until(l.held, l.heldBy)
 	if l.probing && l.probe != nil && now < l.probe.at+int64(probeWait) {
 		h.block("the first call after a wait is under way")
 	}
@@ -375,19 +378,22 @@ func (l *Limiter) sleep(now int64, h hurdle) {
 	})
 }
 
-// HoldFor lets nothing through for a while, at most a minute; then one call goes first, and the others when it has ended.
-func (l *Limiter) HoldFor(d time.Duration) {
+// HoldFor lets nothing through for a while, at most a minute; then one call goes first, and the others when it has ended. The reason is what refusals say is
+// waited for.
+func (l *Limiter) HoldFor(d time.Duration, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holdFor(l.now(), d)
+	l.holdFor(l.now(), d, reason)
 	l.pump()
 }
 
-func (l *Limiter) holdFor(now int64, d time.Duration) {
+func (l *Limiter) holdFor(now int64, d time.Duration, reason string) {
 	if d <= 0 {
 		return
 	}
-	l.held = max(l.held, now+int64(min(d, maxHold)))
+	if until := now + int64(min(d, maxHold)); until > l.held {
+		l.held, l.heldBy = until, reason
+	}
 	if !l.probing {
 		l.probing, l.probe = true, nil
 	}

@@ -378,11 +378,11 @@ func TestHold(t *testing.T) {
 		if went[0] < 7*time.Second || went[0] > 7100*time.Millisecond || went[1] < 9*time.Second || went[19] > 10*time.Second {
 			t.Errorf("they went after %v", went)
 		}
-		l.HoldFor(time.Hour)
+		l.HoldFor(time.Hour, "a test holds it")
 		if u := l.Usage(); u.Held != time.Minute {
 			t.Errorf("held for %v", u.Held)
 		}
-		l.HoldFor(-time.Second)
+		l.HoldFor(-time.Second, "a test holds it")
 		time.Sleep(time.Minute)
 		// The first is never heard of again. The others do not wait for ever.
 		must(t, l, small)

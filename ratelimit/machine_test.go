@@ -128,7 +128,7 @@ func (w *world) do(s step) error {
 	case "owners":
 		w.l.SetOwners(1 + s.N%3) // a share of the limit is within the limit
 	case "hold":
-		w.l.HoldFor(time.Duration(s.Seconds) * time.Second)
+		w.l.HoldFor(time.Duration(s.Seconds)*time.Second, "a test holds it")
 	default:
 		w.finish(s)
 	}
