@@ -14,12 +14,10 @@ import (
 // apply writes a round and takes in what came of it. It reports whether the store answered.
 func (t *Tracker) apply(r *round) bool {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(t.ctx, roundTimeout)
-	res, err := t.st.Apply(ctx, r.Round)
-	cancel()
+	err := t.write(r)
 	switch {
 	case err == nil:
-		t.absorb(r, res, began)
+		t.absorb(r, r.result, began)
 		return true
 	case errors.Is(err, store.ErrFenced):
 		t.fence(r.run)
@@ -29,15 +27,41 @@ func (t *Tracker) apply(r *round) bool {
 	return t.resolve()
 }
 
-// resolve finds out whether a round whose outcome is unknown was written, by the sequence number of a lease it changed.
+func (t *Tracker) write(r *round) (err error) {
+	ctx, cancel := context.WithTimeout(t.ctx, roundTimeout)
+	defer cancel()
+	r.result, err = t.st.Apply(ctx, r.Round)
+	return err
+}
+
+// resolve finds out whether a round without an answer was written, by the sequence number of a lease it changed. That it is not there yet proves nothing: its
+// transaction may still be on its way. So the same round is sent again, until the store takes it or refuses it because the leases have moved on, which only
+// the earlier one can have done. Until then nothing is built on what the round gives back (docs/adr/0013-same-round-again.md).
 func (t *Tracker) resolve() bool {
-	r, cause, began := t.unresolved, t.cause, time.Now()
+	r, began := t.unresolved, time.Now()
 	ctx, cancel := context.WithTimeout(t.ctx, roundTimeout)
 	defer cancel()
 	written, err := t.written(ctx, r)
-	if errors.Is(err, errMoved) || err == nil && !written && errors.Is(cause, store.ErrStale) {
+	if err == nil && !written && unknown(t.cause) {
+		r.again = true
+		began = time.Now()
+		switch t.cause = t.write(r); {
+		case t.cause == nil:
+			t.unresolved = nil
+			t.absorb(r, r.result, began)
+			return true
+		case errors.Is(t.cause, store.ErrStale):
+			written, err = t.written(ctx, r)
+		case errors.Is(t.cause, store.ErrFenced):
+			err = t.cause
+		case unknown(t.cause):
+			t.failed(t.cause)
+			return false
+		}
+	}
+	if stale := errors.Is(t.cause, store.ErrStale); errors.Is(err, errMoved) || err == nil && stale && !(written && r.again) {
 		// The store and this process disagree on a lease, which must not be: say so, and settle as a late owner does.
-		t.o.Logger.Error("budget: leases on the store are not as this process left them; joining again", "error", cause, "also", err)
+		t.o.Logger.Error("budget: leases on the store are not as this process left them; joining again", "error", t.cause, "also", err)
 		if err = t.st.Declare(ctx, r.run.id, t.o.Now()); err == nil {
 			err = store.ErrFenced
 		}
@@ -48,12 +72,12 @@ func (t *Tracker) resolve() bool {
 		t.fence(r.run)
 		return true
 	case err != nil:
-		t.failed(fmt.Errorf("%w (and then: %w)", cause, err))
+		t.failed(fmt.Errorf("%w (and then: %w)", t.cause, err))
 		return false
 	case written:
 		res, err := t.reread(ctx, r)
 		if err != nil {
-			t.failed(fmt.Errorf("%w (and then: %w)", cause, err))
+			t.failed(fmt.Errorf("%w (and then: %w)", t.cause, err))
 			return false
 		}
 		t.unresolved = nil
@@ -64,8 +88,16 @@ func (t *Tracker) resolve() bool {
 	t.mu.Lock()
 	t.answered(began)
 	t.mu.Unlock()
-	t.unwritten(r, cause)
+	t.unwritten(r, t.cause)
 	return false
+}
+
+// unknown reports whether a transaction that ended with the error may have been written, or may yet be.
+func unknown(err error) bool {
+	if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDamaged) {
+		return false
+	}
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // errMoved: a lease was changed by somebody else.

@@ -206,7 +206,7 @@ func (w *world) do(ctx context.Context, s step) error {
 		return w.st.Declare(ctx, tr.Owner(), time.Now())
 	case "fault":
 		w.st.mu.Lock()
-		w.st.faults = append(w.st.faults, fault(s.N%3))
+		w.st.faults = append(w.st.faults, []fault{lostAnswer, lostRequest, outage, lateFirst, lateLast}[s.N%5])
 		w.st.mu.Unlock()
 	case "limit":
 		limit := money.SumOf(s.Amount * 10)

@@ -21,6 +21,8 @@ type round struct {
 	step   int64
 	leases []*lease
 	ends   []*Ending
+	result store.RoundResult
+	again  bool // it was sent more than once
 }
 
 // build collects what the store should be told: attempts that ended, what waiting holds ask for, and what goes back. It returns
