@@ -224,8 +224,8 @@ func (w *walk) byProvider(t *target) (tokens int64, ok bool) {
 		w.o.log.Debug("the provider did not count an input", "call_id", w.id, "provider", name, "error", err)
 		return 0, false
 	}
-	if tokens <= 0 || tokens > mostCounted {
-		return 0, false
+	if tokens <= 0 || tokens > mostCounted || len(t.request.Unbounded) == 0 && tokens < t.inputLen/longTokens {
+		return 0, false // no count of this input
 	}
 	return tokens + (tokens*countPercent+99)/100 + countMore, true
 }

@@ -341,6 +341,19 @@ func TestTheProviderDoesNotCount(t *testing.T) {
 	}
 }
 
+// A count that cannot be one of the input is not believed.
+func TestTheProviderCountsTooLittle(t *testing.T) {
+	t.Parallel()
+	call := aurea.Call{API: usage.Messages, Body: prose(usage.Messages, "claude-opus-4-5", 100_000, 100)}
+	for _, counted := range []string{"0", "1", "-5", "5000", "1e3", "1.5", "null", `"9"`, "2e12", "99999999999999999999"} {
+		orch := aureatest.New(t)
+		orch.Provider.Script(aureatest.Step{Endpoint: countPath, Status: 200, Body: json.RawMessage(`{"input_tokens":` + counted + `}`), Times: -1})
+		if _, kind, err := one(t, orch, "0.5", call); aurea.ErrorCode(err) != aurea.CodeBudgetExceeded {
+			t.Errorf("%s tokens: %s, %v", counted, kind, err)
+		}
+	}
+}
+
 // Pages in line are held at the whole window, until the provider has counted them.
 func TestTheProviderCountsPages(t *testing.T) {
 	t.Parallel()

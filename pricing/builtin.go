@@ -260,7 +260,7 @@ func (row builtinRow) addTiers(p *Price, last bool) error {
 	for _, tier := range row.Half {
 		r := p.Rates
 		for d := range dimensions {
-			if v, ok := r.Get(d); ok {
+			if v, ok := r.Get(d); ok && (d != CacheRead || !p.google()) { // see cheapensReads
 				half, err := v.MulRatio(1, 2)
 				if err != nil {
 					return err

@@ -2,6 +2,7 @@ package pricing
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -207,5 +208,51 @@ func TestProvider(t *testing.T) {
 		if got, ok := Embedded().Provider(model); got != want || ok != (want != "") {
 			t.Errorf("Provider(%q) = %q, %v; want %q", model, got, ok, want)
 		}
+	}
+}
+
+// Google's discount for batches is none on what its cache holds; a row's own price for that stands.
+func TestCachedInputOfGooglesBatches(t *testing.T) {
+	t.Parallel()
+	table, err := Empty().WithFile(strings.NewReader(`{
+	 "gemini-a": {"litellm_provider":"vertex_ai-language-models","input_cost_per_token":1e-06,"output_cost_per_token":1e-05,"cache_read_input_token_cost":1e-07,
+	   "input_cost_per_token_batches":5e-07,"output_cost_per_token_batches":5e-06,"input_cost_per_token_above_200k_tokens":2e-06,"output_cost_per_token_above_200k_tokens":2e-05},
+	 "gemini-b": {"litellm_provider":"gemini","input_cost_per_token":1e-06,"output_cost_per_token":1e-05,"cache_read_input_token_cost":1e-07,
+	   "input_cost_per_token_flex":5e-07,"output_cost_per_token_flex":5e-06,"cache_read_input_token_cost_flex":5e-08},
+	 "gpt": {"litellm_provider":"openai","input_cost_per_token":1e-06,"output_cost_per_token":1e-05,"cache_read_input_token_cost":1e-07,
+	   "input_cost_per_token_batches":5e-07,"output_cost_per_token_batches":5e-06}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		table       *Table
+		model, tier string
+		input       int64
+		read, plain money.USD
+	}{
+		{table, "gemini-a", Batch, 1, 100_000, 500_000},
+		{table, "gemini-a", Flex, 1, 100_000, 500_000},
+		{table, "gemini-a", Batch, 200_001, 200_000, 1_000_000},
+		{table, "gemini-b", Flex, 1, 50_000, 500_000},
+		{table, "gemini-b", Batch, 1, 100_000, 500_000},
+		{table, "gpt", Batch, 1, 50_000, 500_000},
+		{Embedded(), "gemini-2.5-pro", Batch, 1, 125_000, 625_000},
+		{Embedded(), "gemini-2.5-pro", Batch, 200_001, 250_000, 1_250_000},
+	} {
+		p := must(c.table.Lookup("", c.model, now))
+		rates := p.For(c.tier, c.input)
+		read, _ := rates.Get(CacheRead)
+		plain, _ := rates.Get(Input)
+		if read != c.read || plain != c.plain {
+			t.Errorf("%s, %s, %d tokens: %s and %s", c.model, c.tier, c.input, read, plain)
+		}
+	}
+}
+
+func TestRatioAbove(t *testing.T) {
+	t.Parallel()
+	tenth, tenths := Ratio{Num: 11, Den: 10}, Ratio{Num: 1_100_000_001, Den: 1_000_000_000}
+	if !tenths.Above(tenth) || tenth.Above(tenths) || tenth.Above(tenth) || !(Ratio{Num: math.MaxInt64, Den: 1}).Above(Ratio{Num: math.MaxInt64 - 1, Den: 1}) {
+		t.Error("the larger factor is not above")
 	}
 }

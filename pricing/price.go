@@ -2,6 +2,7 @@ package pricing
 
 import (
 	"math/big"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,13 @@ func (r Ratio) Of(u money.USD) (money.USD, error) {
 	return u.MulRatio(r.Num, r.Den)
 }
 
+// Above reports whether the factor is more than another one; both are known.
+func (r Ratio) Above(other Ratio) bool {
+	high, low := bits.Mul64(uint64(r.Num), uint64(other.Den))   // #nosec G115 -- factors are above zero
+	least, rest := bits.Mul64(uint64(other.Num), uint64(r.Den)) // #nosec G115
+	return high > least || high == least && low > rest
+}
+
 // String returns the factor as decimal text, or as a fraction where that does not end.
 func (r Ratio) String() string {
 	whole := big.NewRat(r.Num, max(r.Den, 1))
@@ -152,7 +160,8 @@ func tierRates(tiers map[string]Rates, tier string) (Rates, bool) {
 //     sell long calls, batch, flex and priority at a factor of everything, cached input included
 //     (https://platform.openai.com/docs/pricing, https://docs.claude.com/en/docs/build-with-claude/batch-processing,
 //     https://ai.google.dev/gemini-api/docs/pricing). Priority is never below the ordinary price, nor by proportion above three times that.
-//   - Batch and flex cost the same where only one of them has an entry (https://platform.openai.com/docs/guides/flex-processing).
+//   - Batch and flex cost the same where only one of them has an entry (https://platform.openai.com/docs/guides/flex-processing). Google's discounts for them do
+//     not hold for cached input.
 //   - A tier without any price costs the ordinary one. Ask [Price.HasTier] before using that for a dearer tier.
 //   - Cached and sound input without a price cost what plain input costs, sound and thought that come out what text costs; a cache write
 //     at a Claude model costs 1.25 of the input, and for an hour 2 (https://docs.claude.com/en/docs/about-claude/pricing).
@@ -247,6 +256,9 @@ func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 	for d := range dimensions {
 		plain, has := rates.Get(d)
 		price, priced := own.Get(d)
+		if d == CacheRead && !p.cheapensReads(tiers, tier) {
+			continue
+		}
 		if has && !priced {
 			v, err := factors[d.side()].Of(plain)
 			price, priced = v, err == nil
@@ -259,6 +271,22 @@ func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 		}
 	}
 	return rates
+}
+
+// cheapensReads reports whether a discount of a tier is one on cached input too. At Google the two do not add up: cached tokens of a batch cost what they cost otherwise
+// (https://ai.google.dev/gemini-api/docs/batch-api, https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini). For flex nothing is published
+// of them, and the same is taken. A row's own price of the tier stands.
+func (p *Price) cheapensReads(tiers map[string]Rates, tier string) bool {
+	if tier != Batch && tier != Flex || !p.google() {
+		return true
+	}
+	_, own := tiers[tier].Get(CacheRead)
+	return own
+}
+
+// google reports whether the model is one of Google's, wherever it is sold.
+func (p *Price) google() bool {
+	return canonical(p.Provider) == "gemini" || strings.Contains(p.Name, "gemini")
 }
 
 // tierFactors are how many times the ordinary input and output a tier costs, as its prices for short calls show it.

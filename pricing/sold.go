@@ -6,6 +6,9 @@ package pricing
 // Batch and flex are sold at one factor of everything (see [Price.For]), so they are sold once the tier is. A kind without an ordinary price is sold
 // as the plain input or output that it is priced as.
 func (p *Price) Sold(tier string, input int64, d Dimension) bool {
+	if tier == Flex && d == CacheRead && !p.Free && p.google() && p.Tiers[Flex] == (Rates{}) {
+		return false // see cheapensReads
+	}
 	if !dear(tier) || p.Free || p.anthropic() { // Anthropic's priority is paid for in advance
 		return p.HasTier(tier)
 	}

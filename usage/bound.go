@@ -273,9 +273,13 @@ func dearest(rates pricing.Rates, among []pricing.Dimension) (most money.USD, ok
 // factors multiplies the price of the tokens by the dearest place and speed that the request may get.
 func factors(p *pricing.Price, r *Request, u money.USD) (most money.USD, err error) {
 	most = u
-	for place, factor := range p.Geo {
-		if r.Geo != "" && r.Geo != place {
-			continue
+	named, _ := placeFactor(p, r.Geo)
+	if most, err = named.Of(u); err != nil {
+		return 0, err
+	}
+	for _, factor := range p.Geo {
+		if r.Geo != "" {
+			break
 		}
 		there, err := factor.Of(u)
 		if err != nil {
@@ -283,6 +287,7 @@ func factors(p *pricing.Price, r *Request, u money.USD) (most money.USD, err err
 		}
 		most = max(most, there)
 	}
+	most = max(most, u)
 	if r.Fast {
 		return fastFactor(p).Of(most)
 	}

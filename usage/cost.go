@@ -25,6 +25,8 @@ var ErrNoPrice = errors.New("the model has no price for a kind of token in the a
 var (
 	dearestTier = pricing.Ratio{Num: 3, Den: 1}
 	fastMode    = pricing.Ratio{Num: 6, Den: 1}
+	// unknownPlace is the only factor for a place that Anthropic has (https://docs.claude.com/en/docs/build-with-claude/data-residency): taken for places without one.
+	unknownPlace = pricing.Ratio{Num: 11, Den: 10}
 	// unknownTier is how much dearer than priority a tier may be that is not known, or than the ordinary price ultrafast where that has no price: OpenAI sells ultrafast at
 	// six times the ordinary price (https://platform.openai.com/docs/pricing), and previewed it at ten times.
 	unknownTier = pricing.Ratio{Num: 10, Den: 1}
@@ -39,6 +41,9 @@ var (
 func Cost(p pricing.Price, u Usage) (money.USD, error) {
 	if u.HasReported && u.ReportedBy == p.Provider {
 		return believed(&p, &u)
+	}
+	if u.HasReported && u.InputTokens() == 0 {
+		return 0, errNothingRead
 	}
 	return own(&p, &u)
 }
@@ -91,10 +96,9 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 	if err != nil {
 		return 0, err
 	}
-	if geo, ok := p.Geo[strings.ToLower(u.Geo)]; ok {
-		if tokens, err = geo.Of(tokens); err != nil {
-			return 0, err
-		}
+	geo, placed := placeFactor(p, u.Geo)
+	if tokens, err = geo.Of(tokens); err != nil {
+		return 0, err
 	}
 	slow := u.Speed == "" || strings.EqualFold(u.Speed, "standard")
 	if !slow {
@@ -112,6 +116,8 @@ func own(p *pricing.Price, u *Usage) (money.USD, error) {
 	case err != nil || p.Free:
 	case !known:
 		err = fmt.Errorf("%w: %s in tier %s", ErrTierPrice, p.Name, clip(u.Tier))
+	case !placed:
+		err = fmt.Errorf("%w: %s in place %s", ErrTierPrice, p.Name, clip(u.Geo))
 	case !slow && !p.Fast.Known():
 		err = fmt.Errorf("%w: %s at speed %s", ErrTierPrice, p.Name, clip(u.Speed))
 	case u.Unpriced != "":
@@ -133,6 +139,29 @@ func unpricedTier(p *pricing.Price, tier string, known bool) pricing.Ratio {
 		return dearestTier
 	}
 	return pricing.Ratio{}
+}
+
+// placeFactor returns by how much a place changes the price of the tokens, and whether the table, or the provider's rule, says so. A place at a Claude model that nobody
+// has a factor for may be as dear as the dearest.
+func placeFactor(p *pricing.Price, place string) (factor pricing.Ratio, known bool) {
+	place = strings.ToLower(place)
+	if factor, known = p.Geo[place]; known {
+		return factor, true
+	}
+	switch place {
+	case "", "global", "not_available", "default", "unspecified":
+		return factor, true
+	}
+	if p.Free || !p.Claude() && len(p.Geo) == 0 {
+		return factor, true
+	}
+	factor = unknownPlace
+	for _, there := range p.Geo {
+		if there.Above(factor) {
+			factor = there
+		}
+	}
+	return factor, false
 }
 
 // tierOf returns the table's name of a tier that a provider names, and whether the name is known: one that is not may be dearer than all others.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/andres20980/aurea-orchestrator/pricing"
 )
 
 // field is a number of a usage object that bears on the price, whatever the API calls it.
@@ -183,7 +185,7 @@ func (c *counts) readEntry(dec *jsontext.Decoder, e entry) error {
 		switch {
 		case len(v) > longestWord:
 			c.text[e.word] = "?" // no name of anything, and no price
-		case e.word < costWord || kind == '0':
+		case e.word < costWord || kind == '0' || isNumber(wordOf(v)): // some write amounts as texts
 			c.text[e.word] = wordOf(v)
 		}
 		return nil
@@ -197,6 +199,12 @@ func (c *counts) readEntry(dec *jsontext.Decoder, e entry) error {
 }
 
 const longestWord = 128
+
+// isNumber reports whether a text is a decimal number.
+func isNumber(text string) bool {
+	_, err := pricing.Dollars(text)
+	return err == nil
+}
 
 // wordOf returns the text of a JSON string, and any other value as it is written.
 func wordOf(v jsontext.Value) string {

@@ -1,6 +1,7 @@
 package usage_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -150,5 +151,45 @@ func TestAWriteForHalfADayIsHeld(t *testing.T) {
 		if got, _, err := usage.Bound(p, r, 0); err != nil || got != money.MustParse(want) {
 			t.Errorf("%s: %s, %v; want %s", body, got, err, want)
 		}
+	}
+}
+
+// A place that a request names costs no more than its bound, whether the table knows it or not.
+func TestPlacesCostNoMoreThanTheirBound(t *testing.T) {
+	t.Parallel()
+	for _, model := range []string{"claude-fast", "claude-3-7-sonnet-20250219", "claude-sonnet-4-6", "plain"} {
+		p := price(t, model)
+		for _, place := range []string{"", "us", "US", "eu", "global", "not_available", "Mars"} {
+			for _, speed := range []string{"", "standard", "fast", "FAST", "faster"} {
+				r, err := usage.ReadRequest(usage.Messages, []byte(`{"model":"x","max_tokens":1000,"inference_geo":"`+place+`","speed":"`+speed+`","messages":[{"role":"user","content":"hi"}]}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.InputTokens = 1000
+				bound, _, err := usage.Bound(p, r, 1000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cost, err := usage.Cost(p, usage.Usage{Input: 1000, Output: 1000, Geo: place, Speed: speed})
+				if err != nil && !errors.Is(err, usage.ErrTierPrice) || cost > bound || cost == 0 {
+					t.Errorf("%s in %q at %q: held at %s, costs %s (%v)", model, place, speed, bound, cost, err)
+				}
+			}
+		}
+	}
+}
+
+// An answer that counts nothing is no bill, unless its provider says what it charged.
+func TestNothingCounted(t *testing.T) {
+	t.Parallel()
+	u, err := usage.Parse(usage.Chat, []byte(`{"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cost, err := usage.Cost(price(t, "openrouter/vendor/model"), u); cost != 0 || err != nil {
+		t.Errorf("%s, %v", cost, err)
+	}
+	if cost, err := usage.Cost(price(t, "plain"), u); !errors.Is(err, usage.ErrInvalid) {
+		t.Errorf("%s, %v: a cost that is not believed stands for counts", cost, err)
 	}
 }

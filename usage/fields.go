@@ -218,7 +218,7 @@ func (r *requestReader) messagesField(name string) error {
 	case "speed":
 		var speed string
 		err := r.text(name, &speed)
-		r.req.Fast = speed == "fast"
+		r.req.Fast = speed != "" && !strings.EqualFold(speed, "standard")
 		return err
 	case "mcp_servers":
 		there := false

@@ -2,7 +2,6 @@ package usage
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/pricing"
@@ -177,10 +176,9 @@ func (f *Foreseer) expect(r *Request, tier string, o *Outlook) (cost money.USD, 
 			return 0, err
 		}
 	}
-	if r.Geo != "" {
-		if cost, err = f.price.Geo[strings.ToLower(r.Geo)].Of(cost); err != nil {
-			return 0, err
-		}
+	place, _ := placeFactor(f.price, r.Geo)
+	if cost, err = place.Of(cost); err != nil {
+		return 0, err
 	}
 	if r.Fast {
 		if cost, err = fastFactor(f.price).Of(cost); err != nil {

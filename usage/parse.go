@@ -90,6 +90,9 @@ func (a *answer) result(api API) (u Usage, err error) {
 		return Usage{}, err
 	}
 	counts.reported(&u)
+	if u.InputTokens() == 0 && !u.HasReported {
+		return Usage{}, errNothingRead
+	}
 	if a.tier != "" {
 		u.Tier = a.tier
 	}
@@ -97,6 +100,9 @@ func (a *answer) result(api API) (u Usage, err error) {
 	a.tools.into(&u)
 	return u, nil
 }
+
+// errNothingRead says that an answer counts nothing for its input. A model reads a token at least; servers that do not count say zero.
+var errNothingRead = fmt.Errorf("%w: it counts no input", ErrInvalid)
 
 // lenient reads JSON as its receivers do, because it is not ours to refuse: with names that are there twice and with invalid UTF-8.
 func lenient(body []byte) *jsontext.Decoder {

@@ -30,6 +30,9 @@ const ownPrices = `{
                  "cache_creation_input_token_cost": 1.25e-6, "cache_creation_input_token_cost_above_1hr": 2e-6, "max_output_tokens": 100, "max_input_tokens": 1000},
   "finds": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_token_priority": 2e-6,
             "search_context_cost_per_query": {"search_context_size_low": 0.01, "search_context_size_medium": 0.02, "search_context_size_high": 0.03}},
+  "quick": {"litellm_provider": "groq", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
+  "gemini-own": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5, "cache_read_input_token_cost": 1e-7,
+                 "input_cost_per_token_batches": 5e-7, "output_cost_per_token_batches": 5e-6},
   "draws": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "output_cost_per_image": 0.04}
 }`
 
@@ -90,6 +93,22 @@ func TestPricesCompute(t *testing.T) {
 		"no model":                {chat, "--api chat", "", "invalid_usage", 2},
 		"no API":                  {chat, "--model plain", "", "invalid_usage", 2},
 		"no tier":                 {chat, "--api chat --model plain --tier cheap", "", "invalid_usage", 2},
+		"no such flag":            {chat, "--api chat --model plain --teir batch", "", "invalid_usage", 2},
+		"a flag without a value":  {chat, "--api chat --tier batch --model", "", "invalid_usage", 2},
+		"an argument too many":    {chat, "--api chat --model plain answer.json", "", "invalid_usage", 2},
+		"batch unpriced":          {chat, "--api chat --model plain --tier batch", "0.00012", "estimated", 0},
+		"flex unpriced":           {`{"service_tier":"flex",` + chat[1:], "--api chat --model plain", "0.00012", "estimated", 0},
+		"Groq's flex":             {`{"service_tier":"flex",` + chat[1:], "--api chat --model quick", "0.00012", "exact", 0},
+		"counts of nothing":       {`{"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}`, "--api chat --model plain", "", "invalid_usage", 1},
+		"a place without a price": {`{"usage":{"input_tokens":100,"output_tokens":10,"inference_geo":"us"}}`, "--api messages --model claude-own", "0.000165", "estimated", 0},
+		"a batch of Google's": {
+			`{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1000,"cachedContentTokenCount":400,"candidatesTokenCount":10,"totalTokenCount":1010}}`,
+			"--api gemini --model gemini-own --tier batch", "0.00039", "exact", 0,
+		},
+		"flex of Google's": {
+			`{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1000,"cachedContentTokenCount":400,"candidatesTokenCount":10,"totalTokenCount":1010,"serviceTier":"flex"}}`,
+			"--api gemini --model gemini-own", "0.00039", "estimated", 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -64,9 +64,15 @@ Exit codes: 0 for exact and estimated, 1 for the others, 2 for flags that are wr
 		Example: `  aurea prices compute --api chat --model gpt-4o-mini < answer.json
   aurea prices compute --api messages --model claude-sonnet-4-5 --tier batch < answer.json
   aurea prices compute --api responses --model my-model --file litellm.json --request request.json < answer.sse`,
-		Args: cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return p.miscalled(err)
+			}
+			return nil
+		},
 		RunE: func(*cobra.Command, []string) error { return p.compute(f) },
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return p.miscalled(err) })
 	flags := cmd.Flags()
 	flags.StringVar(&f.api, "api", "", "format of the answer: "+listed(computeAPIs))
 	flags.StringVar(&f.model, "model", "", "the model that was asked for; by default the one in --request")
@@ -80,8 +86,16 @@ Exit codes: 0 for exact and estimated, 1 for the others, 2 for flags that are wr
 }
 
 // compute writes one object whatever happens.
-func (p *program) compute(f computeFlags) error {
-	c, code := p.computed(f)
+func (p *program) compute(f computeFlags) error { return p.sayComputed(p.computed(f)) }
+
+// miscalled writes the object for a command line that cannot be read.
+func (p *program) miscalled(err error) error {
+	return p.sayComputed(computed{Status: statusInvalid, Reason: err.Error(), Hint: computeHelp}, exitUsage)
+}
+
+const computeHelp = "see aurea prices compute --help"
+
+func (p *program) sayComputed(c computed, code int) error {
 	c.Reason, c.Hint = p.redact(c.Reason), p.redact(c.Hint)
 	p.event(c)
 	if code == exitDone {
@@ -92,7 +106,7 @@ func (p *program) compute(f computeFlags) error {
 
 func (p *program) computed(f computeFlags) (computed, int) {
 	wrong := func(format string, args ...any) (computed, int) {
-		return computed{Status: statusInvalid, Reason: fmt.Sprintf(format, args...), Hint: "see aurea prices compute --help"}, exitUsage
+		return computed{Status: statusInvalid, Reason: fmt.Sprintf(format, args...), Hint: computeHelp}, exitUsage
 	}
 	api := usage.API(f.api)
 	switch {
@@ -247,8 +261,11 @@ func (j *computation) guessed(price *pricing.Price, u usage.Usage) string {
 		price.WebSearch = price.SearchPrice(size)
 	}
 	tier := usage.Tier(u.Tier)
-	if tier != pricing.Priority && tier != pricing.Ultrafast {
+	switch {
+	case tier == pricing.Standard:
 		return ""
+	case tier == pricing.Batch, tier == pricing.Flex:
+		return discountGuessed(price, u, tier)
 	}
 	for _, used := range []struct {
 		d      pricing.Dimension
@@ -268,6 +285,18 @@ func (j *computation) guessed(price *pricing.Price, u usage.Usage) string {
 		if used.tokens > 0 && price.HasTier(tier) && !price.Sold(tier, u.InputTokens(), used.d) {
 			return fmt.Sprintf("the row of %s has no price of %s for calls of this length in tier %s", price.Name, used.d, tier)
 		}
+	}
+	return ""
+}
+
+// discountGuessed says what of a discounted price is a guess from above. Groq's flex tier costs what its ordinary one costs (https://console.groq.com/docs/flex-processing).
+func discountGuessed(price *pricing.Price, u usage.Usage, tier string) string {
+	switch {
+	case price.Free:
+	case !price.HasTier(tier) && price.Provider != "groq":
+		return fmt.Sprintf("the row of %s has no price for tier %s; the ordinary one is taken", price.Name, tier)
+	case u.CacheRead > 0 && !price.Sold(tier, u.InputTokens(), pricing.CacheRead):
+		return fmt.Sprintf("the row of %s has no price of %s in tier %s; the ordinary one is taken", price.Name, pricing.CacheRead, tier)
 	}
 	return ""
 }
