@@ -45,6 +45,8 @@ type Options struct {
 	Now   time.Time
 	Lag   time.Duration
 	Final bool
+	// Made is when the exports were made, if that is known: a day that was not closed then is not in them whole. Zero is not known.
+	Made time.Time
 	// MaxCall is the longest that a call lasts.
 	MaxCall time.Duration
 }

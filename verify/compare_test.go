@@ -3,6 +3,7 @@ package verify_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -310,5 +311,83 @@ func TestFilters(t *testing.T) {
 	none := verify.Books{Filter: verify.Filter{Keys: []string{"mistyped"}}}
 	if err := none.Read(strings.NewReader(csv), "x.csv", ""); err != nil || !none.Unmatched() {
 		t.Errorf("a key that is not there: %v", err)
+	}
+}
+
+// Usage without the lost call and costs with it contradict each other: nothing is released, and nothing booked.
+func TestUsageThatLagsBehindItsCosts(t *testing.T) {
+	t.Parallel()
+	sent, billed, _ := names(verify.OpenAI)
+	w := newWorld(t, verify.OpenAI)
+	w.complete("a", sent, billed, firstDay.Add(time.Hour), 10, 1)
+	early := render("openai usage json", w.bills(1))
+	w.cut("a", sent, billed, firstDay.Add(2*time.Hour), false, 7, 7)
+	rep := w.compare(early, render("openai costs json", w.bills(1)))
+	if len(rep.Proven) > 0 || len(rep.Left) != 1 || !strings.Contains(rep.Left[0].Why, "lag behind") {
+		t.Errorf("proven %+v, left %+v", rep.Proven, rep.Left)
+	}
+}
+
+// What an export does not reach over is not proven by its silence, though it has entries of the day.
+func TestHalfADayIsNoDay(t *testing.T) {
+	t.Parallel()
+	sent, billed, _ := names(verify.OpenAI)
+	hours := func(from, to int, form string) []byte {
+		var b strings.Builder
+		if form == "csv" {
+			b.WriteString("start_time,end_time,model,input_tokens,output_tokens,num_model_requests\n")
+		} else {
+			b.WriteString(`{"data":[`)
+		}
+		for h := from; h < to; h++ {
+			start := firstDay.Add(time.Duration(h) * time.Hour).Unix()
+			switch {
+			case form == "csv":
+				fmt.Fprintf(&b, "%d,%d,%s,%d,%d,%d\n", start, start+3600, billed, map[bool]int{true: 10}[h == 9], map[bool]int{true: 1}[h == 9], map[bool]int{true: 1}[h == 9])
+			default:
+				results := ""
+				if h == 9 {
+					results = `{"object":"organization.usage.completions.result","input_tokens":10,"output_tokens":1,"num_model_requests":1,"model":"` + billed + `"}`
+				}
+				comma := ","
+				if h == to-1 {
+					comma = ""
+				}
+				fmt.Fprintf(&b, `{"start_time":%d,"end_time":%d,"results":[%s]}%s`, start, start+3600, results, comma)
+			}
+		}
+		if form == "json" {
+			b.WriteString(`],"has_more":false}`)
+		}
+		return []byte(b.String())
+	}
+	for _, form := range []string{"json", "csv"} {
+		for _, c := range []struct{ from, to, lost, proven int }{
+			{0, 24, 15, 1}, {0, 16, 15, 1}, {0, 15, 15, 0}, {0, 12, 15, 0}, {8, 24, 7, 0}, {8, 24, 8, 1},
+		} {
+			w := newWorld(t, verify.OpenAI)
+			w.complete("a", sent, billed, firstDay.Add(9*time.Hour), 10, 1)
+			w.cut("a", sent, billed, firstDay.Add(time.Duration(c.lost)*time.Hour), false, 0, 0)
+			rep := w.compare(hours(c.from, c.to, form))
+			if len(rep.Proven) != c.proven {
+				t.Errorf("%s, hours %d to %d, lost at %d: proven %+v, left %+v", form, c.from, c.to, c.lost, rep.Proven, rep.Left)
+			}
+		}
+	}
+}
+
+// An export that was made before the day's books were closed stays as old as it is.
+func TestAnExportMadeTooEarly(t *testing.T) {
+	t.Parallel()
+	sent, billed, _ := names(verify.OpenAI)
+	w := newWorld(t, verify.OpenAI)
+	w.complete("a", sent, billed, firstDay.Add(time.Hour), 10, 1)
+	w.cut("a", sent, billed, firstDay.Add(15*time.Hour), false, 0, 0)
+	b := w.books(render("openai usage json", w.bills(1)))
+	for made, want := range map[time.Duration]int{12 * time.Hour: 0, 29 * time.Hour: 0, 30 * time.Hour: 1, 1e6 * time.Hour: 1} {
+		rep := verify.Compare(b, w.ledger(), verify.Options{Now: firstDay.AddDate(1, 0, 0), Made: firstDay.Add(made), Lag: 6 * time.Hour, MaxCall: time.Minute})
+		if len(rep.Proven) != want {
+			t.Errorf("made after %s: proven %+v, left %+v", made, rep.Proven, rep.Left)
+		}
 	}
 }

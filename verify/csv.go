@@ -202,6 +202,7 @@ func (p *part) row(t *table, f Format) error {
 		return err
 	}
 	p.cover(f, day)
+	p.reach(f, start, end)
 	l := line{
 		format: f, day: day, model: t.text("model"), requests: unsaid, input: unsaid, cacheRead: unsaid, cacheWrite: unsaid, output: unsaid,
 		keys: some(t.text("keyid"), t.text("key")), projects: some(t.text("projectid"), t.text("project")),

@@ -101,6 +101,7 @@ type Books struct {
 	cells  map[cellKey]*theirs
 	// covered are the days that an export of a format has anything to say of, if only that there was nothing.
 	covered map[Format]map[int64]bool
+	spans   map[Format]span // of exports whose entries are finer than days
 	names   []string
 	read    map[[sha256.Size]byte]string // files by content
 	said    map[uint64]int               // which file told an entry, to notice files that overlap
@@ -109,6 +110,39 @@ type Books struct {
 	empty   map[string][]int64 // days of files with nothing else but empty buckets, by provider
 	hidden  int                // lines that do not say the key or project that the filter asks for
 	left    int                // lines of other keys and projects
+}
+
+// span is what the entries of an export reach over. What lies outside is not in it, though the export has entries of the day.
+type span struct {
+	from, to time.Time
+	fine     bool // some are shorter than a day
+}
+
+// reach takes an entry in. One that does not say its end is a day's if it begins with the day.
+func (s *span) reach(start, end time.Time) {
+	day := dayOf(start)
+	if end.IsZero() && start.Equal(day) {
+		end = day.Add(24 * time.Hour)
+	}
+	if end.Before(start) {
+		end = start
+	}
+	s.fine = s.fine || end.Sub(start) < 24*time.Hour
+	if s.from.IsZero() || start.Before(s.from) {
+		s.from = start
+	}
+	if end.After(s.to) {
+		s.to = end
+	}
+}
+
+func (s *span) join(o span) {
+	if o.from.IsZero() {
+		return
+	}
+	fine := s.fine || o.fine
+	s.reach(o.from, o.to)
+	s.fine = fine
 }
 
 // theirs is what an export says of one model on one day.
@@ -170,7 +204,7 @@ func (b *Books) note(format string, args ...any) {
 func (b *Books) Read(r io.Reader, name string, format Format) error {
 	if b.cells == nil {
 		b.cells, b.covered, b.more = map[cellKey]*theirs{}, map[Format]map[int64]bool{}, map[Format]string{}
-		b.empty = map[string][]int64{}
+		b.empty, b.spans = map[string][]int64{}, map[Format]span{}
 		b.read, b.said = map[[sha256.Size]byte]string{}, map[uint64]int{}
 	}
 	if format != "" && !slices.Contains(Formats, format) {
@@ -178,7 +212,7 @@ func (b *Books) Read(r io.Reader, name string, format Format) error {
 	}
 	hash := sha256.New()
 	in := bufio.NewReaderSize(io.TeeReader(r, hash), 1<<16)
-	p := part{format: format, name: name, filter: &b.Filter, cells: map[cellKey]*theirs{}, covered: map[Format]map[int64]bool{}, said: map[uint64]entry{}, pages: map[[sha256.Size]byte]int{}}
+	p := part{format: format, name: name, filter: &b.Filter, cells: map[cellKey]*theirs{}, covered: map[Format]map[int64]bool{}, spans: map[Format]span{}, said: map[uint64]entry{}, pages: map[[sha256.Size]byte]int{}}
 	start, err := firstByte(in)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -228,6 +262,8 @@ type part struct {
 	filter  *Filter
 	cells   map[cellKey]*theirs
 	covered map[Format]map[int64]bool
+	spans   map[Format]span
+	idle    span        // of buckets without results
 	empty   []time.Time // days of buckets without results
 	whose   string      // those buckets are, by how they tell the time
 	said    map[uint64]entry
@@ -248,6 +284,13 @@ func (p *part) cover(f Format, day time.Time) {
 	if !day.IsZero() && p.filter.takesDay(day) {
 		p.covered[f][day.Unix()] = true
 	}
+}
+
+// reach notes what an entry covers.
+func (p *part) reach(f Format, start, end time.Time) {
+	s := p.spans[f]
+	s.reach(start, end)
+	p.spans[f] = s
 }
 
 // entry is where something was told.
@@ -330,6 +373,10 @@ func (b *Books) add(p *part) error {
 		}
 	}
 	for f, days := range p.covered {
+		s := b.spans[f]
+		s.join(p.spans[f])
+		s.join(p.idle)
+		b.spans[f] = s
 		if b.covered[f] == nil {
 			b.covered[f] = map[int64]bool{}
 		}

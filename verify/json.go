@@ -164,12 +164,13 @@ func (p *part) page(g *page, depth int) (int, error) {
 		g.Results = g.Result
 	}
 	for i := range g.Results {
-		if err := p.result(&g.Results[i], day, start); err != nil {
+		if err := p.result(&g.Results[i], day, start, end); err != nil {
 			return 0, fmt.Errorf("the bucket of %s: %w", start.UTC().Format(time.RFC3339), err)
 		}
 	}
 	if len(g.Results) == 0 { // a day on which there was nothing
 		p.empty = append(p.empty, day)
+		p.idle.reach(start, end)
 		if p.whose = OpenAI; g.Starts != "" {
 			p.whose = Anthropic
 		}
@@ -212,7 +213,7 @@ func (r *result) formatOf() Format {
 	return ""
 }
 
-func (p *part) result(r *result, day, start time.Time) error {
+func (p *part) result(r *result, day, start, end time.Time) error {
 	f := r.formatOf()
 	if f == "" {
 		if !strings.HasPrefix(r.Object, "organization.usage.") {
@@ -228,6 +229,7 @@ func (p *part) result(r *result, day, start time.Time) error {
 		return fmt.Errorf("%w: it is %s, and --format says %s", ErrFormat, f, p.format)
 	}
 	p.cover(f, day)
+	p.reach(f, start, end)
 	l := line{
 		format: f, day: day, model: r.Model, requests: unsaid, input: unsaid, cacheRead: unsaid, cacheWrite: unsaid, output: unsaid,
 		keys: some(r.KeyID), projects: some(r.ProjectID, r.ProjectName, r.WorkspaceID),

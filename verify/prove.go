@@ -211,13 +211,20 @@ func (c *comparison) leave(r *Report, o *store.OpenDoubt, day, why string) {
 func (c *comparison) proveGroup(g *group, r *Report, strangers string) ([]Proof, string) {
 	last := g.cells[len(g.cells)-1]
 	end := last.day.AddDate(0, 0, 1)
+	made := c.o.Now
+	if !c.o.Made.IsZero() && c.o.Made.Before(made) {
+		made = c.o.Made
+	}
 	switch {
-	case !c.o.Final && c.o.Now.Before(end.Add(c.o.Lag)):
-		return nil, fmt.Sprintf("the day's books may not be closed before %s (--final settles now)", end.Add(c.o.Lag).Format(time.RFC3339))
+	case !c.o.Final && made.Before(end.Add(c.o.Lag)):
+		return nil, fmt.Sprintf("the day's books may not be closed before %s, and the export is of %s (--final settles now)",
+			end.Add(c.o.Lag).Format(time.RFC3339), made.UTC().Truncate(time.Second).Format(time.RFC3339))
 	case c.cut(g):
 		return nil, "calls ran over midnight into a day that is left out: give the days before and after, too"
 	case !g.covered:
 		return nil, "the export does not cover the day"
+	case slices.ContainsFunc(g.doubts, c.outOfReach):
+		return nil, "the export's entries do not reach over the whole of these calls: export whole days"
 	case c.b.hidden > 0:
 		return nil, "entries of the export do not say their key or project, and may be these calls"
 	case !g.theirs.some() && c.anyMissing(g, r):
@@ -226,7 +233,12 @@ func (c *comparison) proveGroup(g *group, r *Report, strangers string) ([]Proof,
 		return nil, "no confirmed call is in the export, so nothing shows that it is of this account"
 	}
 	if o, t := &g.ours, &g.theirs; t.hasTokens && t.input == o.input && t.output == o.output && same(t.cacheRead, o.cacheRead) && same(t.cacheWrite, o.cacheWrite) {
-		if t.requests == unsaid || t.requests <= o.requests+o.maybe {
+		off := t.cost.Minus(o.cost)
+		switch {
+		case t.requests != unsaid && t.requests > o.requests+o.maybe: // calls without a token
+		case t.hasCost && off.Cmp(t.slack) > 0 && explained(o, t, g.doubts):
+			return nil, "the export has the tokens of the confirmed calls, and more dollars than they cost: its usage may lag behind its costs"
+		default:
 			return g.proofs(nil, figures{}, "the export has exactly the tokens of the confirmed calls"), ""
 		}
 	}
@@ -237,6 +249,21 @@ func (c *comparison) proveGroup(g *group, r *Report, strangers string) ([]Proof,
 		return nil, "more tokens were billed than confirmed calls have; what they cost is in the cost export: give it, too"
 	}
 	return c.proveDollars(g, strangers)
+}
+
+// outOfReach reports whether a call may have been on the wire at a time that an export of its day has no entries of: then silence proves nothing.
+func (c *comparison) outOfReach(o *store.OpenDoubt) bool {
+	end := o.Started.Add(c.o.MaxCall)
+	if o.Since.Before(end) {
+		end = o.Since
+	}
+	export, day := c.exportOf(o.Provider), dayOf(o.Started).Unix()
+	for f, s := range c.b.spans {
+		if f.provider() == export && s.fine && c.b.covered[f][day] && (o.Started.Before(s.from) || end.After(s.to)) {
+			return true
+		}
+	}
+	return false
 }
 
 func same(theirs, ours int64) bool { return theirs == unsaid || theirs == ours }

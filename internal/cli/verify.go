@@ -139,23 +139,31 @@ func (p *program) readExports(f *verifyFlags) (*verify.Books, verify.Options, er
 	}
 	books := &verify.Books{Filter: verify.Filter{Keys: f.keys, Projects: f.projects, From: o.From, To: o.To}}
 	for _, name := range f.usage {
-		if err := p.readExport(books, name, verify.Format(f.format)); err != nil {
+		made, err := p.readExport(books, name, verify.Format(f.format))
+		if err != nil {
 			return nil, o, err
+		}
+		if !made.IsZero() && (o.Made.IsZero() || made.Before(o.Made)) {
+			o.Made = made
 		}
 	}
 	return books, o, nil
 }
 
-func (p *program) readExport(books *verify.Books, name string, format verify.Format) error {
+// readExport returns when the file was written, which is the latest that it can be of; zero for standard input.
+func (p *program) readExport(books *verify.Books, name string, format verify.Format) (made time.Time, err error) {
 	if name == "-" {
-		return books.Read(p.stdin, "standard input", format)
+		return made, books.Read(p.stdin, "standard input", format)
 	}
 	file, err := os.Open(name) // #nosec G304 -- the user names the file
 	if err != nil {
-		return err
+		return made, err
 	}
 	defer file.Close()
-	return books.Read(file, name, format)
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		made = info.ModTime()
+	}
+	return made, books.Read(file, name, format)
 }
 
 func dayFlag(flag, text string) (time.Time, error) {
