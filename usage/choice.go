@@ -18,6 +18,10 @@ const maxChoices = 1024
 // readChoice reads one choice of a chunk.
 func (ev *event) readChoice() error {
 	var c choice
+	if passed, err := passEmpty(ev.dec); passed {
+		ev.addChoice(c)
+		return err
+	}
 	visible := false
 	err := eachName(ev.dec, func(name string) error {
 		switch name {

@@ -56,6 +56,9 @@ func (r *requestReader) part() error {
 		r.unbounded("contents that are nested too deep to look into")
 		return r.skip()
 	}
+	if passed, err := passEmpty(r.dec); passed {
+		return err
+	}
 	r.depth++
 	defer func() { r.depth-- }()
 	var p part

@@ -113,6 +113,9 @@ func (c *counts) read(dec *jsontext.Decoder, g *group) error {
 	if dec.PeekKind() != '{' {
 		return skip(dec)
 	}
+	if passed, err := passEmpty(dec); passed {
+		return err
+	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
@@ -157,8 +160,9 @@ func (g *group) escaped(name jsontext.Value) (entry, bool) {
 	if bytes.IndexByte(name, '\\') < 0 {
 		return entry{}, false
 	}
-	plain, _ := jsontext.AppendUnquote(nil, name)
-	e, ok := g.entries[`"`+string(plain)+`"`]
+	var short [64]byte
+	plain, _ := jsontext.AppendUnquote(append(short[:0], '"'), name)
+	e, ok := g.entries[string(append(plain, '"'))]
 	return e, ok
 }
 

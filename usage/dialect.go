@@ -160,6 +160,9 @@ func (it *iterations) read(dec *jsontext.Decoder) error {
 		if dec.PeekKind() != '{' {
 			return skip(dec)
 		}
+		if passed, err := passEmpty(dec); passed {
+			return err
+		}
 		one.known, one.wrong, one.text[typeWord] = 0, 0, ""
 		if err := one.read(dec, iterationNames); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 )
@@ -164,6 +165,22 @@ func (r *requestReader) prompt(count func()) error {
 		count()
 		return r.skip()
 	}
+	if numbersFirst(r.dec.UnreadBuffer()) { // most likely there is nothing else, and to read them as one takes a third of the time
+		if tooDeep(r.dec.UnreadBuffer()) {
+			return errTooDeep
+		}
+		all, err := r.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if !bytes.ContainsAny(all[1:], `"[{`) {
+			count()
+			return nil
+		}
+		outer := r.dec
+		defer func() { r.dec = outer }()
+		r.dec = loose(all)
+	}
 	ids := false
 	err := r.list(func() error {
 		switch r.dec.PeekKind() {
@@ -181,6 +198,16 @@ func (r *requestReader) prompt(count func()) error {
 		count()
 	}
 	return err
+}
+
+// numbersFirst reports whether the next value is a list that begins with a number.
+func numbersFirst(unread []byte) bool {
+	at := bytes.IndexByte(unread, '[')
+	if at < 0 {
+		return false
+	}
+	rest := bytes.TrimLeft(unread[at+1:], " \t\r\n")
+	return len(rest) > 0 && (rest[0] == '-' || rest[0] >= '0' && rest[0] <= '9')
 }
 
 func (r *requestReader) responsesField(name string) error {
@@ -269,8 +296,10 @@ func (r *requestReader) fallbacks(field string) error {
 
 // server notes a tool that the provider runs; uses is how often at most, −1 if the request does not say.
 func (r *requestReader) server(name string, uses int64) {
-	r.serverTools = true
-	r.unbounded(name + " lets the provider add input of its own")
+	r.serverTools, r.elsewhere = true, true
+	if len(r.req.Unbounded) < mostReasons { // else nobody hears the reason
+		r.unbounded(name + " lets the provider add input of its own")
+	}
 	if uses < 0 || r.uses < 0 {
 		r.uses = -1
 		return
@@ -281,6 +310,9 @@ func (r *requestReader) server(name string, uses int64) {
 // tool reads one tool.
 func (r *requestReader) tool() error {
 	r.req.Tools++
+	if passed, err := passEmpty(r.dec); passed {
+		return err
+	}
 	kind, uses := "", int64(-1)
 	err := r.object(func(name string) error {
 		switch name {
@@ -322,7 +354,11 @@ func (r *requestReader) classify(kind string, uses int64) {
 			return
 		}
 	}
-	r.server("tool "+clip(kind), uses)
+	name := kind
+	if len(r.req.Unbounded) < mostReasons {
+		name = "tool " + clip(kind)
+	}
+	r.server(name, uses)
 	if strings.HasPrefix(kind, "web_search") {
 		r.req.WebSearches++
 	}

@@ -75,6 +75,10 @@ const noCandidate = -1
 
 func (ev *event) candidate() error {
 	var c choice
+	if passed, err := passEmpty(ev.dec); passed {
+		ev.addChoice(c)
+		return err
+	}
 	err := eachName(ev.dec, func(name string) error {
 		switch name {
 		case "index":

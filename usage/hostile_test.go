@@ -33,6 +33,7 @@ func hostileRequests(n int) map[string]string {
 	return map[string]string{
 		"spaces and line feeds":   `{"model":"m","max_tokens":5` + filled(n, " \n", "") + `}`,
 		"a text of them":          chat(`{"content":"` + filled(n, ` \n`, "") + `"}`),
+		"commas":                  strings.Repeat(",", n),
 		"nested arrays":           `{"a":` + strings.Repeat("[", n),
 		"nested objects":          filled(n, `{"a":`, ""),
 		"nested to the limit":     `{"a":` + strings.Repeat("[", 990) + strings.Repeat("]", 990) + `,"b":"` + strings.Repeat("x", max(n-2_000, 0)) + `"}`,

@@ -176,6 +176,10 @@ func (e *StreamError) Error() string {
 
 // read takes one event.
 func (m *Meter) read(e wire.Event) {
+	if len(e.Name) == 0 && string(e.Data) == "{}" { // says nothing, and streams may be made of it
+		m.begun = m.begun || m.failed == nil
+		return
+	}
 	ev := &m.event
 	ev.reset(m.api, e)
 	switch {

@@ -140,6 +140,9 @@ func (a *answer) field(name string) error {
 			return skip(a.dec)
 		})
 	case "output":
+		if a.names != responsesNames {
+			break
+		}
 		a.tools.web, a.tools.file, a.tools.other = 0, 0, ""
 		return eachElement(a.dec, func() error {
 			_, err := a.tools.readItem(a.dec)

@@ -67,6 +67,8 @@ func TestReadRequest(t *testing.T) {
 		{"completions", usage.Completions, `{"prompt":["a","b"],"n":2,"best_of":3,"max_tokens":0}`, usage.Request{Messages: 2, Choices: 6, HasCap: true}},
 		{"token ids", usage.Completions, `{"prompt":[1,2,3]}`, usage.Request{Messages: 1}},
 		{"lists of token ids", usage.Completions, `{"prompt":[[1],[2,3]]}`, usage.Request{Messages: 2, Choices: 2}},
+		{"token ids and texts", usage.Completions, `{"prompt": [ 1, "a", [2], "b"],"n":2}`, usage.Request{Messages: 4, Choices: 8}},
+		{"token ids in lines", usage.Embeddings, "{\"input\":[\n 1,\n 2]}", usage.Request{Messages: 1}},
 		{"embeddings", usage.Embeddings, `{"model":"e","input":["a","b","c"],"n":"ignored"}`, usage.Request{Model: "e", Messages: 3}},
 		{
 			"responses", usage.Responses, `{"input":[{"role":"user","content":[{"type":"input_image","image_url":"` + url + `"}]},{"type":"function_call_output","output":"x"}],

@@ -13,6 +13,9 @@ func eachName(dec *jsontext.Decoder, f func(name string) error) error {
 	if dec.PeekKind() != '{' {
 		return skip(dec)
 	}
+	if passed, err := passEmpty(dec); passed {
+		return err
+	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
@@ -27,6 +30,27 @@ func eachName(dec *jsontext.Decoder, f func(name string) error) error {
 	}
 	_, err := dec.ReadToken()
 	return err
+}
+
+// empty reports whether the next value is {}, behind what stands before it. To read it as one takes a third of the time, and bodies may be made of nothing else.
+func empty(unread []byte) bool {
+	for i, c := range unread {
+		switch c {
+		case ' ', '\t', '\r', '\n', ',', ':':
+			continue
+		}
+		return c == '{' && i+1 < len(unread) && unread[i+1] == '}'
+	}
+	return false
+}
+
+// passEmpty passes over a value that is {}, and reports whether it was one.
+func passEmpty(dec *jsontext.Decoder) (bool, error) {
+	if !empty(dec.UnreadBuffer()) {
+		return false, nil
+	}
+	_, err := dec.ReadValue()
+	return true, err
 }
 
 // loose reads JSON in which names may be there twice: whoever reads a name looks out for that himself, which costs less.
@@ -58,7 +82,8 @@ func readName(dec *jsontext.Decoder) (string, error) {
 	if bytes.IndexByte(v, '\\') < 0 {
 		return string(v[1 : len(v)-1]), nil
 	}
-	b, err := jsontext.AppendUnquote(nil, v)
+	var short [64]byte
+	b, err := jsontext.AppendUnquote(short[:0], v)
 	if len(b) > 0 || err == nil { // invalid UTF-8 is replaced, and is not ours to refuse
 		return string(b), nil
 	}

@@ -44,6 +44,9 @@ const (
 // (https://platform.openai.com/docs/guides/tools-web-search). Code runs in containers that are billed by the session, and pictures are made by a model with prices
 // of its own (https://platform.openai.com/docs/pricing).
 func (t *tools) readItem(dec *jsontext.Decoder) (kind string, err error) {
+	if passed, err := passEmpty(dec); passed {
+		return "", err
+	}
 	var action, where string
 	err = eachName(dec, func(name string) error {
 		switch name {
