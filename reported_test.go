@@ -55,6 +55,9 @@ func TestReportedCost(t *testing.T) {
 			if spent != want || a.Cost.String() != want || a.OwnCost.String() != c.own || strings.Join(outcomes, " ") != c.outcome {
 				t.Errorf("%s spent as %v, %s in the answer, our own figure %s; want %s, %s", spent, outcomes, a.Cost, a.OwnCost, want, c.own)
 			}
+			if calls[0].Own != a.OwnCost {
+				t.Errorf("the row keeps %s as our own figure, the answer %s", calls[0].Own, a.OwnCost)
+			}
 		})
 	}
 }

@@ -233,7 +233,7 @@ func (w *walk) rowEnded(t *target, resp *Response, b bill) store.Call {
 	}
 	c.Attempt, c.Started = w.numbered+w.tried, w.started
 	c.Status, c.Outcome, c.Error, c.RequestID = resp.Status, b.outcome, errorCodeOf(resp, w.last), resp.RequestID
-	c.Cost, c.Doubt = b.cost, b.doubt
+	c.Cost, c.Own, c.Doubt = b.cost, b.own, b.doubt
 	c.InputTokens, c.OutputTokens, c.ReasoningTokens = b.usage.Input+b.usage.AudioIn+b.usage.ImageIn, b.usage.Output+b.usage.AudioOut, b.usage.Reasoning
 	c.CacheReadTokens, c.CacheWriteTokens = b.usage.CacheRead, b.usage.CacheWrite+b.usage.CacheWrite1h
 	return c

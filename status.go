@@ -110,7 +110,9 @@ func (j *Job) Status() JobStatus {
 	}
 	sums, e := j.o.store.ModelSums(ctx, j.ID)
 	for model, m := range sums {
-		s.CostSummary.UsageByModel[model] = ModelUsage(m)
+		s.CostSummary.UsageByModel[model] = ModelUsage{
+			Calls: m.Calls, Attempts: m.Attempts, InputTokens: m.InputTokens, OutputTokens: m.OutputTokens, Cost: m.Cost,
+		}
 	}
 	s.Err = errors.Join(err, e)
 	return s

@@ -33,7 +33,7 @@ func genCall(t *rapid.T) store.Call {
 		ID: text("id"), Attempt: int(rapid.Int32().Draw(t, "attempt")), Job: text("job"), Item: count("item"), Provider: text("provider"),
 		Model: text("model"), Upstream: text("upstream"), API: text("api"), Status: int(rapid.Int32().Draw(t, "status")), Outcome: text("outcome"),
 		Error: text("error"), InputTokens: count("in"), CacheReadTokens: count("read"), CacheWriteTokens: count("write"),
-		OutputTokens: count("out"), ReasoningTokens: count("reasoning"), Cost: amount("cost"), Doubt: amount("doubt"), Bound: amount("bound"),
+		OutputTokens: count("out"), ReasoningTokens: count("reasoning"), Cost: amount("cost"), Own: amount("own"), Doubt: amount("doubt"), Bound: amount("bound"),
 		BoundKind: text("kind"), PriceHash: text("hash"), PriceFrom: text("from"), RequestID: text("request"),
 		Started: genTime(t, "started"), Ended: genTime(t, "ended"),
 	}

@@ -50,8 +50,15 @@ func appendCall(b []byte, c *store.Call) []byte {
 	} {
 		b = binary.AppendVarint(b, n)
 	}
-	return appendTime(appendTime(b, c.Started), c.Ended)
+	b = appendTime(b, c.Started)
+	if c.Own > 0 {
+		b = binary.AppendVarint(append(b, ownFollows), int64(c.Own))
+	}
+	return appendTime(b, c.Ended)
 }
+
+// ownFollows stands where a time begins, which is with 0 or 1: Own comes first. A journal of before there was one is read the same.
+const ownFollows = 2
 
 func appendOpen(b []byte, o store.OpenHold) []byte {
 	return binary.AppendVarint(appendCall(b, &o.Call), int64(o.Amount))
@@ -179,7 +186,12 @@ func (r *reader) call() (c store.Call) {
 		*p = r.int()
 	}
 	c.Cost, c.Doubt, c.Bound = r.money(), r.money(), r.money()
-	c.Started, c.Ended = r.time(), r.time()
+	c.Started = r.time()
+	if len(r.b) > 0 && r.b[0] == ownFollows {
+		r.b = r.b[1:]
+		c.Own = r.money()
+	}
+	c.Ended = r.time()
 	return c
 }
 

@@ -127,6 +127,7 @@ type Call struct {
 	InputTokens, CacheReadTokens, CacheWriteTokens, OutputTokens, ReasoningTokens int64
 
 	Cost      money.USD // booked as spent, on every counter of Path
+	Own       money.USD // by the price table, where Cost is what the provider reports; 0 where they are the same thing
 	Doubt     money.USD // booked as unconfirmed, on every counter of Path
 	Bound     money.USD // what was held
 	BoundKind string    // bytes, cap, …: which bound was used
@@ -239,6 +240,7 @@ type ModelSum struct {
 	Calls, Attempts           int64 // Calls counts distinct call ids
 	InputTokens, OutputTokens int64 // input with cache reads and writes
 	Cost                      money.Sum
+	Own                       money.Sum // of each call its Own, or its Cost where there is none
 }
 
 // Ledger is the money. Every method is one transaction: it happens whole or not at all. Methods are safe for concurrent use, also by

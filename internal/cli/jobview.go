@@ -46,6 +46,7 @@ type modelView struct {
 	InputTokens  int64     `json:"input_tokens"`
 	OutputTokens int64     `json:"output_tokens"`
 	Cost         money.Sum `json:"cost_usd"`
+	Own          money.Sum `json:"own_usd"` // by the price table, where the provider reported what it charged
 }
 
 func viewJob(ctx context.Context, st store.Store, id string) (jobView, error) {
@@ -79,7 +80,7 @@ func viewJob(ctx context.Context, st store.Store, id string) (jobView, error) {
 		return v, err
 	}
 	for name, s := range sums {
-		v.ByModel[name] = modelView{Calls: s.Calls, Attempts: s.Attempts, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, Cost: s.Cost}
+		v.ByModel[name] = modelView{Calls: s.Calls, Attempts: s.Attempts, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, Cost: s.Cost, Own: s.Own}
 		v.Attempts += s.Attempts
 	}
 	return v, nil
@@ -124,10 +125,18 @@ func (v jobView) print(out io.Writer) error {
 		return err
 	}
 	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nMODEL\tCALLS\tATTEMPTS\tINPUT\tOUTPUT\tCOST USD")
+	reported := false
+	for _, m := range v.ByModel {
+		reported = reported || m.Own != m.Cost
+	}
+	head, tail := "", func(modelView) string { return "" }
+	if reported { // a provider said what it charged
+		head, tail = "\tBY PRICE TABLE", func(m modelView) string { return "\t" + m.Own.String() }
+	}
+	fmt.Fprintln(w, "\nMODEL\tCALLS\tATTEMPTS\tINPUT\tOUTPUT\tCOST USD"+head)
 	for _, name := range slices.Sorted(maps.Keys(v.ByModel)) {
 		m := v.ByModel[name]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", name, m.Calls, m.Attempts, m.InputTokens, m.OutputTokens, m.Cost)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s%s\n", name, m.Calls, m.Attempts, m.InputTokens, m.OutputTokens, m.Cost, tail(m))
 	}
 	return w.Flush()
 }

@@ -33,7 +33,7 @@ type callRow struct {
 	next                                                                               int32 // row with the same hash, +1
 	attempt, item, status                                                              int64
 	input, cacheRead, cacheWrite, output, reasoning                                    int64
-	cost, doubt, worst                                                                 money.USD
+	cost, doubt, worst, own                                                            money.USD
 	started, ended                                                                     int64
 	hasStarted, hasEnded                                                               bool
 }
@@ -118,7 +118,7 @@ func (l *callLog) add(c *store.Call) {
 		outcome: l.intern(c.Outcome), errCode: l.intern(c.Error), bound: l.intern(c.BoundKind), priceHash: l.intern(c.PriceHash), priceFrom: l.intern(c.PriceFrom),
 		attempt: int64(c.Attempt), item: c.Item, status: int64(c.Status),
 		input: c.InputTokens, cacheRead: c.CacheReadTokens, cacheWrite: c.CacheWriteTokens, output: c.OutputTokens, reasoning: c.ReasoningTokens,
-		cost: c.Cost, doubt: c.Doubt, worst: c.Bound,
+		cost: c.Cost, doubt: c.Doubt, worst: c.Bound, own: c.Own,
 		started: instant(c.Started), hasStarted: !c.Started.IsZero(), ended: instant(c.Ended), hasEnded: !c.Ended.IsZero(),
 	}
 	l.n++
@@ -150,7 +150,7 @@ func (l *callLog) call(i int) store.Call {
 		Job: l.named(r.job), Provider: l.named(r.provider), Model: l.named(r.model), Upstream: l.named(r.upstream), API: l.named(r.api),
 		Outcome: l.named(r.outcome), Error: l.named(r.errCode), BoundKind: l.named(r.bound), PriceHash: l.named(r.priceHash), PriceFrom: l.named(r.priceFrom),
 		InputTokens: r.input, CacheReadTokens: r.cacheRead, CacheWriteTokens: r.cacheWrite, OutputTokens: r.output, ReasoningTokens: r.reasoning,
-		Cost: r.cost, Doubt: r.doubt, Bound: r.worst, Started: when(r.started, r.hasStarted), Ended: when(r.ended, r.hasEnded),
+		Cost: r.cost, Doubt: r.doubt, Bound: r.worst, Own: r.own, Started: when(r.started, r.hasStarted), Ended: when(r.ended, r.hasEnded),
 	}
 }
 

@@ -244,6 +244,7 @@ func (s *Store) ModelSums(ctx context.Context, id string) (_ map[string]store.Mo
 		m.InputTokens += r.input + r.cacheRead + r.cacheWrite
 		m.OutputTokens += r.output
 		m.Cost = m.Cost.Add(r.cost)
+		m.Own = m.Own.Add(cmp.Or(r.own, r.cost))
 		sums[model] = m
 	}
 	return sums, nil

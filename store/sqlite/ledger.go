@@ -278,11 +278,11 @@ func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.Mod
 		return each(r, qModelSums, []any{job}, func(rows *sql.Rows) error {
 			var model string
 			var m store.ModelSum
-			var dollars, pico int64
-			if err := rows.Scan(&model, &m.Calls, &m.Attempts, &m.InputTokens, &m.OutputTokens, &dollars, &pico, intact("call")); err != nil {
+			var dollars, pico, ownDollars, ownPico int64
+			if err := rows.Scan(&model, &m.Calls, &m.Attempts, &m.InputTokens, &m.OutputTokens, &dollars, &pico, &ownDollars, &ownPico, intact("call")); err != nil {
 				return err
 			}
-			m.Cost = money.Sum{Dollars: dollars}.Add(money.USD(pico))
+			m.Cost, m.Own = money.Sum{Dollars: dollars}.Add(money.USD(pico)), money.Sum{Dollars: ownDollars}.Add(money.USD(ownPico))
 			sums[model] = m
 			return nil
 		})

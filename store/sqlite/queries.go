@@ -50,7 +50,8 @@ var (
 	// A model's calls are counted over distinct ids; costs are summed in two halves, because the sum of many costs may
 	// pass an int64 of pico-dollars.
 	qModelSums = `SELECT model, count(DISTINCT call), sum(attempt >= 0), sum(input_tokens + cache_read + cache_write),
-	sum(output_tokens), sum(cost / 1000000000000), sum(cost % 1000000000000), min` + sound("call") + `
+	sum(output_tokens), sum(cost / 1000000000000), sum(cost % 1000000000000),
+	sum(iif(own > 0, own, cost) / 1000000000000), sum(iif(own > 0, own, cost) % 1000000000000), min` + sound("call") + `
 	FROM call WHERE job = ? GROUP BY model`
 
 	// The calls that began in a time, by day and model, in a part of the table: so few rows at a time need no file to be sorted in.

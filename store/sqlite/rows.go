@@ -93,6 +93,7 @@ func callArgs(c *store.Call) []any {
 		c.ID, c.Attempt, c.Job, joinPath(c.Path), c.Item, c.Provider, c.Model, c.Upstream, c.API, c.Status, c.Outcome, c.Error,
 		c.InputTokens, c.CacheReadTokens, c.CacheWriteTokens, c.OutputTokens, c.ReasoningTokens, int64(c.Cost), int64(c.Doubt),
 		int64(c.Bound), c.BoundKind, c.PriceHash, c.PriceFrom, c.RequestID, nanos(c.Started), nanos(c.Ended),
+		int64(c.Own),
 	}
 }
 
@@ -100,7 +101,7 @@ func scanCall(rows *sql.Rows) (id int64, c store.Call, err error) {
 	var path string
 	err = rows.Scan(intact("call"), &id, &c.ID, &c.Attempt, &c.Job, &path, &c.Item, &c.Provider, &c.Model, &c.Upstream, &c.API, &c.Status,
 		&c.Outcome, &c.Error, &c.InputTokens, &c.CacheReadTokens, &c.CacheWriteTokens, &c.OutputTokens, &c.ReasoningTokens,
-		&c.Cost, &c.Doubt, &c.Bound, &c.BoundKind, &c.PriceHash, &c.PriceFrom, &c.RequestID, instant{&c.Started}, instant{&c.Ended})
+		&c.Cost, &c.Doubt, &c.Bound, &c.BoundKind, &c.PriceHash, &c.PriceFrom, &c.RequestID, instant{&c.Started}, instant{&c.Ended}, &c.Own)
 	c.Path = splitPath(path)
 	return id, c, err
 }

@@ -70,7 +70,7 @@ var summed = map[string][]string{
 	"call": {
 		"call", "attempt", "job", "path", "item", "provider", "model", "upstream", "api", "status", "outcome", "error", "input_tokens",
 		"cache_read", "cache_write", "output_tokens", "reasoning", "cost", "doubt", "bound", "bound_kind", "price_hash", "price_from",
-		"request_id", "started", "ended",
+		"request_id", "started", "ended", "own",
 	},
 	"doubt": {"owner", "counter", "call", "attempt", "amount", "since", "job", "provider", "model", "upstream", "started"},
 	"job": {
@@ -88,6 +88,9 @@ func soundAt(table string, schema int64) string {
 	values := summed[table]
 	if table == "doubt" && schema < 4 {
 		values = values[:slices.Index(values, "upstream")]
+	}
+	if table == "call" && schema < 5 {
+		values = values[:slices.Index(values, "own")]
 	}
 	return "(crc = " + sumOf(table, values) + ")"
 }

@@ -44,9 +44,57 @@ func third(t *testing.T, path string) {
 	for _, statement := range []string{
 		"ALTER TABLE doubt DROP COLUMN upstream", "ALTER TABLE doubt DROP COLUMN started",
 		"UPDATE doubt SET crc = aurea_sum('doubt', owner, counter, call, attempt, amount, since, job, provider, model)",
-		"DELETE FROM schema_version WHERE version_id = 4",
+		"ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 3",
 	} {
 		exec(t, path, statement)
+	}
+}
+
+// fourthSum gives calls the checksums of before they kept a figure of our own.
+const fourthSum = `UPDATE call SET crc = aurea_sum('call', call, attempt, job, path, item, provider, model, upstream, api, status, outcome, error, input_tokens, cache_read,
+	cache_write, output_tokens, reasoning, cost, doubt, bound, bound_kind, price_hash, price_from, request_id, started, ended)`
+
+// fourth is the database of a store as schema 4 knew it, with a call.
+func fourth(t *testing.T, path string) {
+	t.Helper()
+	third(t, path)
+	st := open(t, path)
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{"ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 4"} {
+		exec(t, path, statement)
+	}
+}
+
+// Calls of the schema before they kept a figure of our own are kept, and have none.
+func TestCallsOfSchema4(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	fourth(t, path)
+	st := open(t, path)
+	if err := storetest.CheckInvariants(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+	calls, _, err := st.Calls(t.Context(), "", 0, 10)
+	if err != nil || len(calls) == 0 || calls[0].ID != "cut" || calls[0].Own != 0 || calls[0].Doubt != 5 {
+		t.Errorf("%+v, %v", calls, err)
+	}
+}
+
+// A row that was damaged before stays so.
+func TestDamagedCallOfSchema4(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	fourth(t, path)
+	exec(t, path, "UPDATE call SET cost = cost + 1")
+	st, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err == nil {
+		_, _, err = st.Calls(t.Context(), "", 0, 10)
+		defer st.Close()
+	}
+	if _, ok := errors.AsType[*store.DamageError](err); !ok {
+		t.Errorf("a changed cost was not noticed: %v", err)
 	}
 }
 

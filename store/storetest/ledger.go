@@ -248,11 +248,11 @@ func testCalls(_ *testing.T, b *bench) {
 	full := store.Call{
 		ID: "full", Attempt: 0, Job: "local/a", Path: []store.CounterID{id, global}, Item: 3, Provider: "openai", Model: "fast", Upstream: "big-1",
 		API: "chat", Status: 200, Outcome: "ok", Error: "none", InputTokens: 1, CacheReadTokens: 2, CacheWriteTokens: 4, OutputTokens: 8,
-		ReasoningTokens: 16, Cost: 10, Doubt: 1, Bound: 11, BoundKind: "bytes", PriceHash: "h", PriceFrom: "f", RequestID: "r",
+		ReasoningTokens: 16, Cost: 10, Own: 7, Doubt: 1, Bound: 11, BoundKind: "bytes", PriceHash: "h", PriceFrom: "f", RequestID: "r",
 		Started: b.now, Ended: b.now.Add(time.Nanosecond),
 	}
 	retry := full
-	retry.Attempt, retry.Cost, retry.Doubt, retry.Status, retry.Started = 1, 0, 0, 429, time.Time{}
+	retry.Attempt, retry.Cost, retry.Own, retry.Doubt, retry.Status, retry.Started = 1, 0, 0, 0, 429, time.Time{}
 	other := b.call(0, 0)
 	other.Call.Job = "local/other"
 	b.round("a", ops(
@@ -276,7 +276,7 @@ func testCalls(_ *testing.T, b *bench) {
 	sums, err := b.st.ModelSums(b.ctx, "local/a")
 	b.ok(err)
 	b.same("by model", map[string]store.ModelSum{
-		"fast": {Calls: 1, Attempts: 2, InputTokens: 14, OutputTokens: 16, Cost: money.SumOf(10)},
+		"fast": {Calls: 1, Attempts: 2, InputTokens: 14, OutputTokens: 16, Cost: money.SumOf(10), Own: money.SumOf(7)},
 	}, sums)
 	doubts, err := b.st.Doubts(b.ctx, id)
 	b.ok(err)
