@@ -44,7 +44,7 @@ func (t *Table) WriteFile(w io.Writer, at time.Time) error {
 // litellmNames are the fields of the dimensions, as they are written.
 var litellmNames = map[Dimension]string{
 	Input: "input_cost_per_token", Output: "output_cost_per_token", CacheRead: "cache_read_input_token_cost", CacheWrite: "cache_creation_input_token_cost",
-	CacheWrite1h: "cache_creation_input_token_cost_above_1hr", AudioIn: "input_cost_per_audio_token", AudioOut: "output_cost_per_audio_token",
+	CacheWrite1h: "cache_creation_input_token_cost_above_1hr", AudioIn: "input_cost_per_audio_token", CacheReadAudio: "cache_read_input_audio_token_cost", AudioOut: "output_cost_per_audio_token",
 	ImageIn: "input_cost_per_image_token", ImageOut: "output_cost_per_image_token", Reasoning: "output_cost_per_reasoning_token",
 }
 

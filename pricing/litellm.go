@@ -55,6 +55,7 @@ var litellmPrices = map[string]Dimension{
 	"cache_read_input_token_cost": CacheRead, "input_cost_per_token_cache_hit": CacheRead,
 	"cache_creation_input_token_cost": CacheWrite, "cache_creation_input_token_cost_above_1hr": CacheWrite1h,
 	"input_cost_per_audio_token": AudioIn, "output_cost_per_audio_token": AudioOut,
+	"cache_read_input_audio_token_cost": CacheReadAudio, "cache_read_input_token_cost_per_audio_token": CacheReadAudio,
 	"input_cost_per_image_token": ImageIn, "output_cost_per_image_token": ImageOut,
 	"output_cost_per_reasoning_token": Reasoning,
 }

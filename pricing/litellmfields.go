@@ -85,9 +85,6 @@ func (p *Price) litellmRefusal(name string, raw jsontext.Value, mode string) str
 	if d, ok := litellmInstead[name]; ok {
 		return dearer(raw, rates, d)
 	}
-	if name == "cache_read_input_audio_token_cost" || name == "cache_read_input_token_cost_per_audio_token" {
-		return p.cachedSound(raw, rates)
-	}
 	for _, aside := range litellmAside {
 		if strings.HasPrefix(name, aside.prefix) {
 			return ""
@@ -125,20 +122,6 @@ func dearer(raw jsontext.Value, rates Rates, d Dimension) string {
 		return ""
 	}
 	return fmt.Sprintf("answers count these tokens as %s, which is cheaper", d)
-}
-
-// cachedSound holds the price of cached sound against the one that is used: that of sound, at the discount of cached text.
-func (p *Price) cachedSound(raw jsontext.Value, rates Rates) string {
-	price, err := number(raw, perUnit)
-	sound, _ := rates.Get(AudioIn)
-	plain, _ := rates.Get(Input)
-	read, _ := rates.Get(CacheRead)
-	if err == nil && plain > 0 {
-		if used, err := sound.MulRatio(int64(read), int64(plain)); err == nil && price <= used {
-			return ""
-		}
-	}
-	return "cached sound is priced at the discount of cached text, which is cheaper"
 }
 
 func positive(raw jsontext.Value) bool {

@@ -256,7 +256,7 @@ func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 	for d := range dimensions {
 		plain, has := rates.Get(d)
 		price, priced := own.Get(d)
-		if d == CacheRead && !p.cheapensReads(tiers, tier) {
+		if (d == CacheRead || d == CacheReadAudio) && !p.cheapensReads(tiers, tier, d) {
 			continue
 		}
 		if has && !priced {
@@ -276,11 +276,11 @@ func (p *Price) inTier(rates Rates, tiers map[string]Rates, tier string) Rates {
 // cheapensReads reports whether a discount of a tier is one on cached input too. At Google the two do not add up: cached tokens of a batch cost what they cost otherwise
 // (https://ai.google.dev/gemini-api/docs/batch-api, https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini). For flex nothing is published
 // of them, and the same is taken. A row's own price of the tier stands.
-func (p *Price) cheapensReads(tiers map[string]Rates, tier string) bool {
+func (p *Price) cheapensReads(tiers map[string]Rates, tier string, d Dimension) bool {
 	if tier != Batch && tier != Flex || !p.google() {
 		return true
 	}
-	_, own := tiers[tier].Get(CacheRead)
+	_, own := tiers[tier].Get(d)
 	return own
 }
 

@@ -7,21 +7,22 @@ type Dimension uint8
 
 // The dimensions. Each token of a call belongs to exactly one.
 const (
-	Input        Dimension = iota // read for the first time
-	CacheRead                     // read from the provider's cache
-	CacheWrite                    // written to it, for minutes
-	CacheWrite1h                  // written to it for an hour
-	AudioIn                       // sound sent to the model
-	ImageIn                       // pictures sent to the model, where they have a price of their own
-	Output                        // text
-	Reasoning                     // thinking that is billed apart from text
-	AudioOut                      // sound from the model
-	ImageOut                      // pictures from the model
+	Input          Dimension = iota // read for the first time
+	CacheRead                       // read from the provider's cache
+	CacheWrite                      // written to it, for minutes
+	CacheWrite1h                    // written to it for an hour
+	AudioIn                         // sound sent to the model
+	ImageIn                         // pictures sent to the model, where they have a price of their own
+	CacheReadAudio                  // sound read from the cache, where it is not sold at the discount of cached text
+	Output                          // text
+	Reasoning                       // thinking that is billed apart from text
+	AudioOut                        // sound from the model
+	ImageOut                        // pictures from the model
 	dimensions
 )
 
 var dimensionNames = [dimensions]string{
-	"input", "cache_read", "cache_write", "cache_write_1h", "audio_input", "image_input",
+	"input", "cache_read", "cache_write", "cache_write_1h", "audio_input", "image_input", "cache_read_audio",
 	"output", "reasoning", "audio_output", "image_output",
 }
 

@@ -79,7 +79,7 @@ func (o Override) apply(key string, base Price) Price {
 		return p.hashed()
 	}
 	if o.Input != nil {
-		for _, d := range []Dimension{CacheRead, CacheWrite, CacheWrite1h, AudioIn, ImageIn} {
+		for _, d := range []Dimension{CacheRead, CacheWrite, CacheWrite1h, AudioIn, ImageIn, CacheReadAudio} {
 			p.Rates = p.Rates.Without(d)
 		}
 	}

@@ -242,7 +242,7 @@ func inBand(p *pricing.Price, r *Request, rates pricing.Rates, in Input, out int
 		return 0, fmt.Errorf("%w: %s has no price of output", ErrNoBound, p.Name)
 	}
 	image, _ := rates.Get(pricing.ImageIn)
-	audio, _ := rates.Get(pricing.AudioIn)
+	audio, _ := dearest(rates, []pricing.Dimension{pricing.AudioIn, pricing.CacheReadAudio})
 	if len(r.Unbounded) > 0 || r.InputTokens > 0 && (r.Images > 0 || r.AudioBytes > 0) {
 		text = max(text, image, audio) // what is not in the body may be anything, and what is counted together too
 	}

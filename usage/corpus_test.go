@@ -33,6 +33,8 @@ const corpusPrices = `{
    "cache_creation_input_token_cost_above_1hr":1.1e-05},
  "gpt-think":{"litellm_provider":"openai","mode":"chat","input_cost_per_token":1e-06,"output_cost_per_token":4e-06,"output_cost_per_reasoning_token":1.2e-05},
  "gpt-audio":{"litellm_provider":"openai","mode":"chat","input_cost_per_token":2.5e-06,"output_cost_per_token":1e-05,"input_cost_per_audio_token":4e-05,"output_cost_per_audio_token":8e-05},
+ "gpt-hears":{"litellm_provider":"openai","mode":"chat","input_cost_per_token":4e-06,"output_cost_per_token":1.6e-05,"cache_read_input_token_cost":4e-07,
+   "input_cost_per_audio_token":3.2e-05,"output_cost_per_audio_token":6.4e-05,"cache_read_input_audio_token_cost":5e-07},
  "gpt-image":{"litellm_provider":"openai","mode":"chat","input_cost_per_token":5e-06,"output_cost_per_token":4e-05,"input_cost_per_image_token":1e-05,"output_cost_per_image_token":6e-05},
  "o-files":{"litellm_provider":"openai","mode":"chat","input_cost_per_token":1e-06,"output_cost_per_token":4e-06},
  "instruct":{"litellm_provider":"openai","mode":"completion","input_cost_per_token":1.5e-06,"output_cost_per_token":2e-06},

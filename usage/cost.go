@@ -245,9 +245,12 @@ func tokenCost(rates pricing.Rates, u *Usage) (total money.USD, err error) {
 	return total, nil
 }
 
-// cachedSoundCost prices sound that was read from the cache at the discount that text has there: so Gemini sells it
+// cachedSoundCost prices sound that was read from the cache by its own price, or at the discount that text has there: so Gemini sells it
 // (https://ai.google.dev/gemini-api/docs/pricing).
 func cachedSoundCost(rates pricing.Rates, tokens int64) (money.USD, error) {
+	if own, has := rates.Get(pricing.CacheReadAudio); has {
+		return own.Mul(tokens)
+	}
 	sound, ok := rates.Get(pricing.AudioIn)
 	text, has := rates.Get(pricing.Input)
 	read, reads := rates.Get(pricing.CacheRead)
