@@ -34,6 +34,9 @@ test: fmt-check vet ## everything: formatting, vet, all tests with the race dete
 soak: ## the longer forms of the tests that kill processes (many minutes)
 	AUREA_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./e2e/ ./budget/ ./store/...
 
+model: ## search the model of the money protocol exhaustively (installs spin and gcc if root); FULL=1 for minutes more
+	scripts/model $(if $(FULL),full) || [ $$? = 75 ]
+
 cross: ## build for macOS and Windows as well (built, not run there)
 	GOOS=darwin  GOARCH=arm64 $(GO) build -o /dev/null ./cmd/aurea
 	GOOS=darwin  GOARCH=amd64 $(GO) build -o /dev/null ./cmd/aurea
