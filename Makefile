@@ -9,7 +9,7 @@ STRICT ?= 0
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build man run test cross soak cover bench fuzz security fmt imports fmt-check vet lint prices hooks precommit clean
+.PHONY: help build man run test model cross soak cover bench fuzz security fmt imports fmt-check vet lint prices hooks precommit clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
