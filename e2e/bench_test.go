@@ -3,6 +3,11 @@
 package e2e_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -64,4 +69,21 @@ func (h *house) profiled(args ...string) *process {
 		cmd.Env = append(slices.Clone(cmd.Env), "GOMAXPROCS="+cpus)
 	}
 	return h.startCmd(cmd)
+}
+
+// proxyRole has the test's own program be the proxy.
+const proxyRole = "AUREA_BENCH_PROXY_TO"
+
+// beProxy runs the bare proxy until it is killed.
+func beProxy(to string) int {
+	target, err := url.Parse(to)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	server := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: &http.Transport{MaxIdleConns: 4096, MaxIdleConnsPerHost: 1024},
+	})
+	fmt.Println("listening on " + server.URL)
+	select {}
 }

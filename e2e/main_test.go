@@ -22,6 +22,9 @@ var soak = os.Getenv("AUREA_SOAK") == "1"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if to := os.Getenv(proxyRole); to != "" {
+		os.Exit(beProxy(to))
+	}
 	os.Exit(run(m))
 }
 
