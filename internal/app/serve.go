@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +36,19 @@ type Server struct {
 	server   *http.Server
 	listener net.Listener
 	done     chan error
+	reserve  []byte
+}
+
+// headroom is how much garbage may pile up before it is collected, on top of as much as there are live data.
+const headroom = 32 << 20
+
+// reserve returns memory that is never touched, so that it is none of the machine's: the collector takes it for live data and waits for as much garbage. Without it a
+// gateway, whose live data are few, collects several dozen times a second under load, and that is a sixth of its CPU. Who sets GOGC or GOMEMLIMIT has his own way.
+func reserve() []byte {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return nil
+	}
+	return make([]byte, headroom)
 }
 
 // Serve listens and answers until [Server.Drain].
@@ -46,7 +61,7 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 		return nil, fmt.Errorf("listen: %w; choose another address with --listen", err)
 	}
 	maxWait := a.Config.Limits.MaxWait
-	s := &Server{app: a, listener: l, done: make(chan error, 1)}
+	s := &Server{app: a, listener: l, done: make(chan error, 1), reserve: reserve()}
 	s.gateway = gateway.New(gateway.Config{
 		Orchestrator: a.Orchestrator, MaxBody: a.Config.Limits.MaxBody, MaxWait: &maxWait, Logger: a.Log, Models: a.models,
 		Ended: func(c gateway.Call) { a.metrics.Request(c.Endpoint, c.Status, c.Refused) },
@@ -114,6 +129,7 @@ func (s *Server) Drain(ctx context.Context) error {
 		err = s.server.Close()
 	}
 	s.gateway.Close()
+	runtime.KeepAlive(s.reserve)
 	return err
 }
 
