@@ -22,12 +22,16 @@ func NewHandler(inner slog.Handler, r *redact.Redactor) slog.Handler {
 	if r == nil {
 		r = redact.Default()
 	}
-	return &handler{inner: inner, r: r}
+	return &handler{inner: inner, r: r, names: new(names)}
 }
+
+// harmless is the least number that could be somebody's: none of a telephone, a card or a person has fewer than seven digits.
+const harmless = 1_000_000
 
 type handler struct {
 	inner slog.Handler
 	r     *redact.Redactor
+	names *names
 	// sealed is set inside a group whose name is sensitive: every value there is masked whole.
 	sealed bool
 }
@@ -37,12 +41,30 @@ func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h *handler) Handle(ctx context.Context, rec slog.Record) error {
-	out := slog.NewRecord(rec.Time, rec.Level, h.r.Redact(rec.Message), rec.PC)
+	message, few := h.r.Redact(rec.Message), [24]slog.Attr{}
+	attrs, same := few[:0], message == rec.Message
 	rec.Attrs(func(a slog.Attr) bool {
-		out.AddAttrs(h.attr(a, 0))
+		clean := h.attr(a, 0)
+		same = same && clean.Key == a.Key && unchanged(clean.Value, a.Value)
+		attrs = append(attrs, clean)
 		return true
 	})
+	if same { // as it is nearly always
+		return h.inner.Handle(ctx, rec)
+	}
+	out := slog.NewRecord(rec.Time, rec.Level, message, rec.PC)
+	out.AddAttrs(attrs...)
 	return h.inner.Handle(ctx, out)
+}
+
+// unchanged reports that redaction left a value as it was, for kinds that have no methods.
+func unchanged(clean, v slog.Value) bool {
+	switch v.Kind() {
+	case slog.KindString, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindBool, slog.KindDuration, slog.KindTime:
+		return clean.Equal(v)
+	default:
+		return false
+	}
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -53,14 +75,14 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for k, a := range attrs {
 		clean[k] = h.attr(a, 0)
 	}
-	return &handler{inner: h.inner.WithAttrs(clean), r: h.r, sealed: h.sealed}
+	return &handler{inner: h.inner.WithAttrs(clean), r: h.r, names: h.names, sealed: h.sealed}
 }
 
 func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &handler{inner: h.inner.WithGroup(h.r.Redact(name)), r: h.r, sealed: h.sealed || h.r.SensitiveName(name)}
+	return &handler{inner: h.inner.WithGroup(h.r.Redact(name)), r: h.r, names: h.names, sealed: h.sealed || h.r.SensitiveName(name)}
 }
 
 // attr returns the redacted form of a. The inner handler finds plain values only: nothing in them has
@@ -70,22 +92,15 @@ func (h *handler) attr(a slog.Attr, depth int) slog.Attr {
 		return a // handlers leave it out
 	}
 	v := resolve(a.Value)
-	a.Key, a.Value = h.key(a.Key), h.value(a.Key, v, depth)
+	a.Key, a.Value = h.names.look(h.r, a.Key).clean, h.value(a.Key, v, depth)
 	return a
-}
-
-func (h *handler) key(name string) string {
-	if name == "" {
-		return ""
-	}
-	return h.r.Redact(name)
 }
 
 func (h *handler) value(name string, v slog.Value, depth int) slog.Value {
 	if depth > maxDepth {
 		return slog.StringValue(redact.Field)
 	}
-	if h.sealed && v.Kind() != slog.KindGroup || h.r.SensitiveName(name) {
+	if h.sealed && v.Kind() != slog.KindGroup || h.names.look(h.r, name).sensitive {
 		if empty(v) {
 			return v
 		}
@@ -97,8 +112,14 @@ func (h *handler) value(name string, v slog.Value, depth int) slog.Value {
 	case slog.KindString:
 		return h.plain(name, v, v.String())
 	case slog.KindInt64:
+		if n := v.Int64(); -harmless < n && n < harmless {
+			return v
+		}
 		return h.number(name, v, strconv.FormatInt(v.Int64(), 10))
 	case slog.KindUint64:
+		if v.Uint64() < harmless {
+			return v
+		}
 		return h.number(name, v, strconv.FormatUint(v.Uint64(), 10))
 	case slog.KindFloat64:
 		return h.number(name, v, strconv.FormatFloat(v.Float64(), 'f', -1, 64))
@@ -130,7 +151,7 @@ func empty(v slog.Value) bool {
 }
 
 func (h *handler) plain(name string, v slog.Value, text string) slog.Value {
-	if clean, _ := h.r.RedactValue(name, text).(string); clean != text {
+	if clean := h.r.RedactText(name, text); clean != text {
 		return slog.StringValue(clean)
 	}
 	return v
@@ -138,7 +159,7 @@ func (h *handler) plain(name string, v slog.Value, text string) slog.Value {
 
 // number masks a number whose digits are a finding; others keep their type.
 func (h *handler) number(name string, v slog.Value, digits string) slog.Value {
-	if clean, _ := h.r.RedactValue(name, digits).(string); clean != digits {
+	if clean := h.r.RedactText(name, digits); clean != digits {
 		return slog.StringValue(clean)
 	}
 	return v
@@ -197,8 +218,7 @@ func (h *handler) document(v any) slog.Value {
 }
 
 func (h *handler) text(name, text string) slog.Value {
-	clean, _ := h.r.RedactValue(name, text).(string)
-	return slog.StringValue(clean)
+	return slog.StringValue(h.r.RedactText(name, text))
 }
 
 // raw passes JSON on as JSON, and as text what only claims to be.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -95,14 +96,21 @@ func (s Sum) String() string {
 	if s.IsUnlimited() {
 		return "unlimited"
 	}
-	sign := ""
+	var room [40]byte
+	b := room[:0]
 	if s.Negative() {
-		sign, s = "-", Sum{}.Minus(s)
+		b, s = append(b, '-'), Sum{}.Minus(s)
 	}
+	b = strconv.AppendInt(b, s.Dollars, 10)
 	if s.Pico == 0 {
-		return fmt.Sprintf("%s%d", sign, s.Dollars)
+		return string(b)
 	}
-	return sign + strings.TrimRight(fmt.Sprintf("%d.%012d", s.Dollars, s.Pico), "0")
+	b = append(b, '.')
+	for unit := int64(Dollar) / 10; s.Pico > 0; unit /= 10 { // no zeros at the end
+		b = append(b, '0'+byte(s.Pico/unit%10))
+		s.Pico %= unit
+	}
+	return string(b)
 }
 
 // MarshalJSON writes the dollars as a JSON string, and null for no limit.

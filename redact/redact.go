@@ -31,6 +31,10 @@ func (r *Redactor) pii() bool { return r == nil || r.opts.PII }
 // same string and allocates nothing.
 func (r *Redactor) Redact(text string) string { return r.redactNamed("", text) }
 
+// RedactText redacts the text of a field whose name is not a sensitive one: the name serves as context for numbers, such as "phone" and "card". Like
+// [Redactor.Redact] it allocates nothing if there is no finding.
+func (r *Redactor) RedactText(name, text string) string { return r.redactNamed(name, text) }
+
 // redactNamed redacts the value of a field; the name serves as context for numbers ("phone", "card").
 func (r *Redactor) redactNamed(name, text string) string {
 	out, changed := r.scan(nil, text, name)
