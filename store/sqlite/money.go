@@ -118,7 +118,11 @@ func (t *tx) InsertCalls(entries []store.Entry) ([]bool, error) {
 		if err := t.checkCounters(c.Path); err != nil {
 			return nil, err
 		}
-		n, err := t.exec(qCallInsert, callArgs(c)...)
+		args, err := withSum("call", callArgs(c))
+		if err != nil {
+			return nil, err
+		}
+		n, err := t.exec(qCallInsert, args...)
 		if err != nil {
 			return nil, fmt.Errorf("call %s: %w", c.ID, err)
 		}

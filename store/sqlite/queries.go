@@ -43,7 +43,7 @@ var (
 	qLeases = `SELECT ` + sound("lease") + `, owner, counter, seq, granted, spent FROM lease ORDER BY counter, owner`
 
 	callColumns = sound("call") + `, id, ` + strings.Join(summed["call"], ", ")
-	qCallInsert = insertRow("call", "ON CONFLICT DO NOTHING")
+	qCallInsert = insertSummed("call", "ON CONFLICT DO NOTHING")
 	qCallHas    = `SELECT 1 FROM call WHERE call = ? AND attempt = ?`
 	qCalls      = `SELECT ` + callColumns + ` FROM call WHERE id > ? ORDER BY id LIMIT ?`
 	qCallsOfJob = `SELECT ` + callColumns + ` FROM call WHERE job = ? AND id > ? ORDER BY id LIMIT ?`

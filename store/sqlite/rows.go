@@ -89,12 +89,10 @@ func scanDoubts(q querier, text string, args ...any) (all []store.Doubt, err err
 }
 
 func callArgs(c *store.Call) []any {
-	return []any{
-		c.ID, c.Attempt, c.Job, joinPath(c.Path), c.Item, c.Provider, c.Model, c.Upstream, c.API, c.Status, c.Outcome, c.Error,
+	return append(make([]any, 0, 28), // room for the checksum
+		c.ID, int64(c.Attempt), c.Job, joinPath(c.Path), c.Item, c.Provider, c.Model, c.Upstream, c.API, int64(c.Status), c.Outcome, c.Error,
 		c.InputTokens, c.CacheReadTokens, c.CacheWriteTokens, c.OutputTokens, c.ReasoningTokens, int64(c.Cost), int64(c.Doubt),
-		int64(c.Bound), c.BoundKind, c.PriceHash, c.PriceFrom, c.RequestID, nanos(c.Started), nanos(c.Ended),
-		int64(c.Own),
-	}
+		int64(c.Bound), c.BoundKind, c.PriceHash, c.PriceFrom, c.RequestID, nanos(c.Started), nanos(c.Ended), int64(c.Own))
 }
 
 func scanCall(rows *sql.Rows) (id int64, c store.Call, err error) {
