@@ -28,6 +28,7 @@ run: build ## rehearse examples/rehearsal.jsonl against a simulated provider: no
 	@echo; echo 'The first results:'; head -n 3 rehearsal/results.jsonl | cut -c 1-160
 
 test: fmt-check vet ## everything: formatting, vet, all tests with the race detector, cross-builds
+	scripts/need-postgres
 	race=$$(scripts/race-flags) && CGO_ENABLED=$$([ -n "$$race" ] && echo 1 || echo 0) $(GO) test $$race -shuffle=on -timeout 15m ./...
 	$(MAKE) --no-print-directory cross
 

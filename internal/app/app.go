@@ -5,9 +5,9 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/budget"
@@ -19,6 +19,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/setup"
 	"github.com/andres20980/aurea-orchestrator/simulate"
 	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/store/postgres"
 	"github.com/andres20980/aurea-orchestrator/store/sqlite"
 )
 
@@ -44,8 +45,16 @@ func Logger(cfg *config.Config, w io.Writer) (*slog.Logger, *redact.Redactor) {
 
 // OpenStore opens the database. log is told what was found and mended.
 func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store.Store, error) {
-	if cfg.Database.Driver() != config.SQLite {
-		return nil, fmt.Errorf("database %s: this version keeps its ledger in SQLite only; write sqlite:FILE", cfg.Database)
+	if cfg.Database.Driver() == config.Postgres {
+		o := postgres.Options{Logger: log}
+		if cfg.StateDir != "" {
+			o.StateDir = filepath.Join(cfg.StateDir, "owners")
+		}
+		st, err := postgres.Open(ctx, cfg.Database.Reveal(), o)
+		if err != nil {
+			return nil, err
+		}
+		return st, nil
 	}
 	st, err := sqlite.Open(ctx, cfg.Database.Path(), sqlite.Options{Logger: log})
 	if err != nil {
