@@ -8,16 +8,30 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/andres20980/aurea-orchestrator/internal/pgtest"
 )
 
 // Processes die at random below one parent, beside others that live, while a provider fails and the limit comes near.
 func TestDeathsBelowAParent(t *testing.T) {
 	t.Parallel()
+	for _, on := range []string{"sqlite", "postgres"} {
+		t.Run(on, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, behaviour{latency: 2 * time.Millisecond, jitter: 8 * time.Millisecond, fail: 0.02, log: true}, patientRetries)
+			if on == "postgres" {
+				h.database = pgtest.Database(t)
+			}
+			deathsBelowAParent(t, h)
+		})
+	}
+}
+
+func deathsBelowAParent(t *testing.T, h *house) {
 	deaths := 10
 	if soak {
 		deaths = 100
 	}
-	h := newHouse(t, behaviour{latency: 2 * time.Millisecond, jitter: 8 * time.Millisecond, fail: 0.02, log: true}, patientRetries)
 	r := rand.New(rand.NewPCG(11, 5))
 	one, _ := lines(1, nil)
 	h.runs(0, "run", h.write("parent.jsonl", one), "--job", "parent", "--max-cost", "0.6")

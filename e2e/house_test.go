@@ -25,6 +25,8 @@ type house struct {
 	sim *provider
 	env []string
 	key string
+	// database is where the ledger is; the file aurea.db in dir unless set.
+	database string
 }
 
 // newHouse starts a provider and writes aurea.yaml. more is appended to the configuration.
@@ -66,7 +68,11 @@ func (h *house) write(name, content string) string {
 
 // command prepares the program with arguments; the database and the configuration are the house's.
 func (h *house) command(args ...string) *exec.Cmd {
-	args = append(args, "--database", "sqlite:"+h.path("aurea.db"), "--config", h.path("aurea.yaml"))
+	database := h.database
+	if database == "" {
+		database = "sqlite:" + h.path("aurea.db")
+	}
+	args = append(args, "--database", database, "--config", h.path("aurea.yaml"))
 	cmd := exec.Command(binary, args...)
 	cmd.Dir, cmd.Env = h.dir, h.env
 	return cmd

@@ -12,6 +12,7 @@ import (
 
 	// The program is built and run, not linked; without this import go test would take a cached result for one of today's code.
 	_ "github.com/andres20980/aurea-orchestrator/internal/cli"
+	"github.com/andres20980/aurea-orchestrator/internal/pgtest"
 )
 
 // binary is the program under test, built once.
@@ -42,5 +43,5 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return pgtest.Main(m.Run)
 }
