@@ -13,7 +13,7 @@ import (
 const qCallsInsert = `INSERT INTO call (` + callColumns + `) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[],
 	$6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
 	$16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::text[], $24::text[],
-	$25::bigint[], $26::bigint[]) ON CONFLICT DO NOTHING RETURNING call, attempt`
+	$25::bigint[], $26::bigint[], $27::bigint[]) ON CONFLICT DO NOTHING RETURNING call, attempt`
 
 // callArgs are the columns of calls in the order of callColumns.
 func callArgs(entries []store.Entry) []any {
@@ -46,6 +46,7 @@ func callArgs(entries []store.Entry) []any {
 		texts(func(c *store.Call) string { return plain(c.RequestID) }),
 		ints(func(c *store.Call) int64 { return nanos(c.Started) }),
 		ints(func(c *store.Call) int64 { return nanos(c.Ended) }),
+		ints(func(c *store.Call) int64 { return int64(c.Own) }),
 	}
 }
 

@@ -368,13 +368,14 @@ func (s *Store) Calls(ctx context.Context, job string, after int64, limit int) (
 func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.ModelSum, error) {
 	sums := map[string]store.ModelSum{}
 	err := s.view(ctx, do(`SELECT model, count(DISTINCT call), count(*) FILTER (WHERE attempt >= 0),
-	sum(input_tokens + cache_read + cache_write)::bigint, sum(output_tokens)::bigint, sum(cost / 1000000000000)::bigint, sum(cost % 1000000000000)::bigint
-	FROM call WHERE job = $1 GROUP BY model`, plain(job)).rows(func(rows pgx.Rows) error {
+	sum(input_tokens + cache_read + cache_write)::bigint, sum(output_tokens)::bigint, sum(cost / 1000000000000)::bigint, sum(cost % 1000000000000)::bigint,
+	sum(o / 1000000000000)::bigint, sum(o % 1000000000000)::bigint
+	FROM call CROSS JOIN LATERAL (SELECT CASE WHEN own > 0 THEN own ELSE cost END AS o) AS figure WHERE job = $1 GROUP BY model`, plain(job)).rows(func(rows pgx.Rows) error {
 		var model string
 		var m store.ModelSum
-		var dollars, pico int64
-		err := rows.Scan(text(&model), &m.Calls, &m.Attempts, &m.InputTokens, &m.OutputTokens, &dollars, &pico)
-		m.Cost = sumOf(dollars, pico)
+		var dollars, pico, ownDollars, ownPico int64
+		err := rows.Scan(text(&model), &m.Calls, &m.Attempts, &m.InputTokens, &m.OutputTokens, &dollars, &pico, &ownDollars, &ownPico)
+		m.Cost, m.Own = sumOf(dollars, pico), sumOf(ownDollars, ownPico)
 		sums[model] = m
 		return err
 	}))

@@ -115,14 +115,14 @@ func scanDoubt(rows pgx.Rows) (d store.Doubt, err error) {
 }
 
 const callColumns = `call, attempt, job, path, item, provider, model, upstream, api, status, outcome, error, input_tokens, cache_read, cache_write,
-	output_tokens, reasoning, cost, doubt, bound, bound_kind, price_hash, price_from, request_id, started, ended`
+	output_tokens, reasoning, cost, doubt, bound, bound_kind, price_hash, price_from, request_id, started, ended, own`
 
 func scanCall(rows pgx.Rows) (id int64, c store.Call, err error) {
 	var path string
 	err = rows.Scan(&id, text(&c.ID), &c.Attempt, text(&c.Job), &path, &c.Item, text(&c.Provider), text(&c.Model), text(&c.Upstream), text(&c.API),
 		&c.Status, text(&c.Outcome), text(&c.Error), &c.InputTokens, &c.CacheReadTokens, &c.CacheWriteTokens, &c.OutputTokens, &c.ReasoningTokens,
 		&c.Cost, &c.Doubt, &c.Bound, text(&c.BoundKind), text(&c.PriceHash), text(&c.PriceFrom), text(&c.RequestID),
-		instant{&c.Started}, instant{&c.Ended})
+		instant{&c.Started}, instant{&c.Ended}, &c.Own)
 	c.Path = splitPath(path)
 	return id, c, err
 }

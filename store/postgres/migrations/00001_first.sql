@@ -72,6 +72,7 @@ CREATE TABLE call (
     reasoning     bigint NOT NULL,
     cost          bigint NOT NULL CHECK (cost >= 0),
     doubt         bigint NOT NULL CHECK (doubt >= 0),
+    own           bigint NOT NULL CHECK (own >= 0),
     bound         bigint NOT NULL,
     bound_kind    text   COLLATE "C" NOT NULL,
     price_hash    text   COLLATE "C" NOT NULL,
