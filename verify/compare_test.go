@@ -328,6 +328,37 @@ func TestUsageThatLagsBehindItsCosts(t *testing.T) {
 	}
 }
 
+// Completions are exported without embeddings, and these without them: a line of the one says nothing of the other.
+func TestUsageOfOtherEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		lost   string
+		costs  bool
+		more   string // a model with a confirmed call
+		proven int
+	}{
+		{"text-embedding-3-small", false, "", 0},
+		{"text-embedding-3-small", true, "", 1},
+		{"text-embedding-3-small", false, "text-embedding-3-large", 1},
+		{"gpt-4.1", false, "", 1},
+	} {
+		sent, billed, _ := names(verify.OpenAI)
+		w := newWorld(t, verify.OpenAI)
+		w.complete("a", sent, billed, firstDay.Add(time.Hour), 10, 1)
+		if c.more != "" {
+			w.complete("a", c.more, c.more, firstDay.Add(time.Hour), 10, 0)
+		}
+		w.cut("a", c.lost, c.lost, firstDay.Add(2*time.Hour), false, 0, 0)
+		exports := [][]byte{render("openai usage json", w.bills(1))}
+		if c.costs {
+			exports = append(exports, render("openai costs json", w.bills(1)))
+		}
+		if rep := w.compare(exports...); len(rep.Proven) != c.proven {
+			t.Errorf("%+v: proven %+v, left %+v", c, rep.Proven, rep.Left)
+		}
+	}
+}
+
 // What an export does not reach over is not proven by its silence, though it has entries of the day.
 func TestHalfADayIsNoDay(t *testing.T) {
 	t.Parallel()

@@ -62,6 +62,21 @@ func (t *table) text(column string) string {
 	return ""
 }
 
+// whole refuses a record that was cut off, or that swallowed others: what is not in it would be taken for nothing.
+func (t *table) whole(header int) error {
+	for _, text := range t.record {
+		if strings.ContainsAny(text, "\r\n") {
+			return errors.New("a quotation mark is not closed before the end of the line: the file is damaged or cut off")
+		}
+	}
+	for _, i := range t.at {
+		if i >= len(t.record) {
+			return fmt.Errorf("it has %d fields, and the first line %d: the file is damaged or cut off", len(t.record), header)
+		}
+	}
+	return nil
+}
+
 func (t *table) count(column string, missing int64) (int64, error) {
 	if !t.has(column) {
 		return missing, nil
@@ -107,6 +122,9 @@ func (p *part) readCSV(in io.Reader) error {
 		}
 		if len(strings.Join(t.record, "")) == 0 {
 			continue
+		}
+		if err := t.whole(len(header)); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
 		}
 		if format == "" {
 			if format, err = p.formatOf(t, header); err != nil {

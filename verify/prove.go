@@ -231,6 +231,8 @@ func (c *comparison) proveGroup(g *group, r *Report, strangers string) ([]Proof,
 		return nil, "other calls of the ledger are not in the export either: it is not complete"
 	case !g.theirs.some() && !c.anyEqual(g, r):
 		return nil, "no confirmed call is in the export, so nothing shows that it is of this account"
+	case !g.theirs.some() && !c.speaksOf(g, r):
+		return nil, "no line of the export is of its kind: the usage of embeddings and that of completions are exports of their own; give both"
 	}
 	if o, t := &g.ours, &g.theirs; t.hasTokens && t.input == o.input && t.output == o.output && same(t.cacheRead, o.cacheRead) && same(t.cacheWrite, o.cacheWrite) {
 		off := t.cost.Minus(o.cost)
@@ -288,6 +290,20 @@ func (c *comparison) anyEqual(g *group, r *Report) bool {
 		return x.Verdict == Equal && x.Provider == g.cells[0].provider && x.cell.theirs.some()
 	})
 }
+
+// speaksOf reports whether an export can have lines of a group's model, of which it has none. OpenAI exports the usage of embeddings apart
+// (https://platform.openai.com/docs/api-reference/usage/embeddings); costs are of everything.
+func (c *comparison) speaksOf(g *group, r *Report) bool {
+	first := g.cells[0]
+	if first.provider != OpenAI || first.model == AllModels || c.b.covered[OpenAICosts][first.day.Unix()] {
+		return true
+	}
+	return slices.ContainsFunc(r.Cells, func(x Cell) bool {
+		return x.Provider == first.provider && x.cell.theirs.some() && embeds(x.Model) == embeds(first.model)
+	})
+}
+
+func embeds(model string) bool { return strings.Contains(strings.ToLower(model), "embed") }
 
 // proveDollars is for an export of dollars, with or without tokens.
 func (c *comparison) proveDollars(g *group, strangers string) ([]Proof, string) {

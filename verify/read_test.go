@@ -196,6 +196,8 @@ func TestRefused(t *testing.T) {
 		"another currency":        {`{"data":[{"start_time":1772323200,"results":[{"amount":{"value":1,"currency":"eur"},"line_item":"m"}]}]}`, "in eur"},
 		"no amount":               {`{"data":[{"start_time":1772323200,"results":[{"amount":{"value":null,"currency":"usd"},"line_item":"m"}]}]}`, "no amount"},
 		"a week in one bucket":    {`{"data":[{"start_time":1772323200,"end_time":1772928000,"results":[{"model":"m","input_tokens":1}]}]}`, "export by day"},
+		"a quote left open":       {head + "1772323200,\"m,1,1,1\n1772323200,m,1,1,1\n", "not closed"},
+		"a line cut off":          {head + "1772323200,m,1,1,1\n1772323200,m,1", "it has 3 fields"},
 		"negative":                {head + "1772323200,m,-1,1,1\n", "line 2"},
 		"half a token":            {head + "1772323200,m,1.5,1,1\n", "no count"},
 		"a strange day":           {head + "yesterday,m,1,1,1\n", "no day"},
