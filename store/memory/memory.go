@@ -31,6 +31,7 @@ type Store struct {
 	jobs     map[string]*job
 	models   map[string]map[store.OwnerID]time.Time
 	days     map[string]day
+	changes  []store.Change // by ID − 1
 
 	living  map[store.OwnerID]bool
 	claimed map[store.OwnerID]bool

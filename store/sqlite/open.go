@@ -41,6 +41,7 @@ type Store struct {
 	info        os.FileInfo
 	busyTimeout time.Duration
 	chunk       int // how many rows of a removed job are deleted at a time
+	stretch     int // how many rows a page of the books looks at, at most
 
 	read  *sql.DB
 	write *sql.DB
@@ -94,7 +95,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		log:  o.Logger,
-		path: place, owners: place + "-owners", busyTimeout: o.BusyTimeout, chunk: 5000, writer: make(chan struct{}, 1),
+		path: place, owners: place + "-owners", busyTimeout: o.BusyTimeout, chunk: 5000, stretch: rowsLookedAt, writer: make(chan struct{}, 1),
 		stmts: map[string]*sql.Stmt{}, nums: map[store.OwnerID]int64{}, known: map[store.CounterID]struct{}{},
 	}
 	s.missing.since = map[store.OwnerID]time.Time{}

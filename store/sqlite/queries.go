@@ -62,7 +62,7 @@ var (
 	sum(input_tokens), sum(cache_read), sum(cache_write), sum(output_tokens), sum(cost / 1000000000000), sum(cost % 1000000000000),
 	sum(iif(outcome = 'ok', cost / 1000000000000, 0)), sum(iif(outcome = 'ok', cost % 1000000000000, 0)),
 	sum(iif(outcome = 'ok', bound / 1000000000000, 0)), sum(iif(outcome = 'ok', bound % 1000000000000, 0)), min` + sound("call") + `
-	FROM call WHERE id > ?1 AND id <= ?2 AND started >= ?3 AND started < ?4 AND started > 0`
+	FROM call WHERE id > ?1 AND id <= ?2 AND +started >= ?3 AND +started < ?4 AND +started > 0`
 	qDaySums        = daySums + ` GROUP BY day, provider, sent`
 	qDaySumsWithout = daySums + ` AND NOT EXISTS (SELECT 1 FROM json_each(?5) WHERE instr(',' || call.path || ',', ',' || value || ',') > 0)
 	GROUP BY day, provider, sent`

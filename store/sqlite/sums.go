@@ -81,6 +81,7 @@ var summed = map[string][]string{
 	"item_body": {"id", "url", "body"},
 	"result":    {"id", "status", "request_id", "error_code", "error_text", "truncated", "call", "finished", "body"},
 	"day_use":   {"model", "day", "requests", "tokens"},
+	"trail":     {"at", "actor", "remote", "action", "subject", "before_value", "after_value", "outcome"},
 }
 
 // soundAt is sound in a database whose schema is an older one: what was there then is what a checksum covers.

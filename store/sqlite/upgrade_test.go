@@ -44,6 +44,7 @@ func third(t *testing.T, path string) {
 	for _, statement := range []string{
 		"ALTER TABLE doubt DROP COLUMN upstream", "ALTER TABLE doubt DROP COLUMN started",
 		"UPDATE doubt SET crc = aurea_sum('doubt', owner, counter, call, attempt, amount, since, job, provider, model)",
+		"DROP TABLE trail", "DROP INDEX call_started",
 		"ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 3",
 	} {
 		exec(t, path, statement)
@@ -62,7 +63,7 @@ func fourth(t *testing.T, path string) {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{"ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 4"} {
+	for _, statement := range []string{"DROP TABLE trail", "DROP INDEX call_started", "ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 4"} {
 		exec(t, path, statement)
 	}
 }

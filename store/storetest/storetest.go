@@ -64,6 +64,12 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 			test(t, newBench(t, open(t)))
 		})
 	}
+	if _, ok := open(t).(store.Books); ok {
+		t.Run("Books", func(t *testing.T) {
+			t.Parallel()
+			RunBooks(t, open)
+		})
+	}
 	t.Run("Machine", func(t *testing.T) {
 		t.Parallel()
 		testMachine(t, open)
