@@ -259,3 +259,8 @@ func (o *Orchestrator) Shutdown(ctx context.Context) error {
 
 // Reset closes all circuits and forgets what they counted.
 func (o *Orchestrator) Reset() { o.breakers.Reset() }
+
+// ResetBreaker closes the circuit of one provider's model and forgets what it counted. It reports whether there is one: circuits are made with the first call.
+func (o *Orchestrator) ResetBreaker(provider, model string) bool {
+	return o.breakers.ResetOne(provider, model)
+}

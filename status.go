@@ -11,6 +11,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
@@ -30,6 +31,10 @@ type LimitStatus struct {
 	Admitted    int64  // calls let through since the start
 	Waiting     int64
 	Utilisation float64 // share of the allowance used since the first call, 0 to 1
+
+	Provider, Model string
+	Key             int             // number of the provider's API key, from 1; the key itself is never shown
+	Usage           ratelimit.Usage // all the limiter says
 }
 
 // Status returns a snapshot. Safe for concurrent use.
@@ -39,15 +44,25 @@ func (o *Orchestrator) Status() Status {
 		u := lim.Usage()
 		s.Limits = append(s.Limits, LimitStatus{
 			Name: id.provider + "/" + id.model, RPM: u.Limits.RPM, TPM: u.Limits.TPM, Admitted: u.Admitted, Waiting: int64(u.Waiting), Utilisation: u.Utilisation,
+			Provider: id.provider, Model: id.model, Key: o.keyNumber(id), Usage: u,
 		})
 	}
-	slices.SortFunc(s.Limits, func(a, b LimitStatus) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Limits, func(a, b LimitStatus) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key)) })
 	if all := o.everything.Load(); all != nil {
 		for _, a := range o.money.Glance(all) {
 			s.Held, s.Unconfirmed = a.Held, a.Unconfirmed
 		}
 	}
 	return s
+}
+
+// keyNumber is the place of a limiter's key among those of its provider, from 1; 0 where there is none, as in calls of [Execute].
+func (o *Orchestrator) keyNumber(id limitID) int {
+	up := o.providers[id.provider]
+	if up == nil {
+		return 0
+	}
+	return slices.Index(up.Keys(), id.key) + 1
 }
 
 // JobStatus is where a job stands. The JSON names are a contract.

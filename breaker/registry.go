@@ -53,6 +53,17 @@ func (r *Registry) Reset() {
 	}
 }
 
+// ResetOne resets the breaker of a provider's model, and reports whether there is one.
+func (r *Registry) ResetOne(provider, model string) bool {
+	r.mu.RLock()
+	b, ok := r.breakers[key{provider, model}]
+	r.mu.RUnlock()
+	if ok {
+		b.Reset()
+	}
+	return ok
+}
+
 // Status is a breaker for people and programs; the JSON names are a contract.
 type Status struct {
 	// Provider and Model are what a breaker of a [Registry] stands for.

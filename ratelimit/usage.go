@@ -6,6 +6,8 @@ import "time"
 type Usage struct {
 	// Limits in force for all processes together, learned ones included.
 	Limits Limits
+	// Configured is what the operator, or a default, set.
+	Configured Limits
 	// Requests and Tokens let through in the last minute, by the second; Tokens as the provider counts them.
 	Requests, Tokens int64
 	Waiting, Flight  int
@@ -23,7 +25,7 @@ func (l *Limiter) Usage() Usage {
 	now := l.now()
 	l.account(now)
 	u := Usage{
-		Limits: l.limits, Waiting: l.line.len(), Flight: int(l.flight), Admitted: l.books.admitted, Held: time.Duration(max(l.held-now, 0)),
+		Limits: l.limits, Configured: l.limits, Waiting: l.line.len(), Flight: int(l.flight), Admitted: l.books.admitted, Held: time.Duration(max(l.held-now, 0)),
 	}
 	for i, limit := range []*int64{&u.Limits.RPM, &u.Limits.TPM, &u.Limits.InputTPM, &u.Limits.OutputTPM} {
 		*limit = l.learned.inForce(i)
