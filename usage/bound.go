@@ -272,7 +272,6 @@ func dearest(rates pricing.Rates, among []pricing.Dimension) (most money.USD, ok
 
 // factors multiplies the price of the tokens by the dearest place and speed that the request may get.
 func factors(p *pricing.Price, r *Request, u money.USD) (most money.USD, err error) {
-	most = u
 	named, _ := placeFactor(p, r.Geo)
 	if most, err = named.Of(u); err != nil {
 		return 0, err

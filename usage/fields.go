@@ -202,11 +202,8 @@ func (r *requestReader) prompt(count func()) error {
 
 // numbersFirst reports whether the next value is a list that begins with a number.
 func numbersFirst(unread []byte) bool {
-	at := bytes.IndexByte(unread, '[')
-	if at < 0 {
-		return false
-	}
-	rest := bytes.TrimLeft(unread[at+1:], " \t\r\n")
+	_, rest, _ := bytes.Cut(unread, []byte("["))
+	rest = bytes.TrimLeft(rest, " \t\r\n")
 	return len(rest) > 0 && (rest[0] == '-' || rest[0] >= '0' && rest[0] <= '9')
 }
 

@@ -372,8 +372,8 @@ func TestHalfADayIsNoDay(t *testing.T) {
 		}
 		for h := from; h < to; h++ {
 			start := firstDay.Add(time.Duration(h) * time.Hour).Unix()
-			switch {
-			case form == "csv":
+			switch form {
+			case "csv":
 				fmt.Fprintf(&b, "%d,%d,%s,%d,%d,%d\n", start, start+3600, billed, map[bool]int{true: 10}[h == 9], map[bool]int{true: 1}[h == 9], map[bool]int{true: 1}[h == 9])
 			default:
 				results := ""

@@ -261,10 +261,10 @@ func (j *computation) guessed(price *pricing.Price, u usage.Usage) string {
 		price.WebSearch = price.SearchPrice(size)
 	}
 	tier := usage.Tier(u.Tier)
-	switch {
-	case tier == pricing.Standard:
+	switch tier {
+	case pricing.Standard:
 		return ""
-	case tier == pricing.Batch, tier == pricing.Flex:
+	case pricing.Batch, pricing.Flex:
 		return discountGuessed(price, u, tier)
 	}
 	for _, used := range []struct {
