@@ -97,7 +97,7 @@ func (r Ratio) Of(u money.USD) (money.USD, error) {
 // Above reports whether the factor is more than another one; both are known.
 func (r Ratio) Above(other Ratio) bool {
 	high, low := bits.Mul64(uint64(r.Num), uint64(other.Den))   // #nosec G115 -- factors are above zero
-	least, rest := bits.Mul64(uint64(other.Num), uint64(r.Den)) // #nosec G115
+	least, rest := bits.Mul64(uint64(other.Num), uint64(r.Den)) // #nosec G115 -- the same
 	return high > least || high == least && low > rest
 }
 

@@ -63,7 +63,7 @@ func (t *table) text(column string) string {
 }
 
 // whole refuses a record that was cut off, or that swallowed others: what is not in it would be taken for nothing.
-func (t *table) whole(header int) error {
+func (t *table) whole(columns int) error {
 	for _, text := range t.record {
 		if strings.ContainsAny(text, "\r\n") {
 			return errors.New("a quotation mark is not closed before the end of the line: the file is damaged or cut off")
@@ -71,7 +71,7 @@ func (t *table) whole(header int) error {
 	}
 	for _, i := range t.at {
 		if i >= len(t.record) {
-			return fmt.Errorf("it has %d fields, and the first line %d: the file is damaged or cut off", len(t.record), header)
+			return fmt.Errorf("it has %d fields, and the first line %d: the file is damaged or cut off", len(t.record), columns)
 		}
 	}
 	return nil
