@@ -616,6 +616,19 @@ func BenchmarkSecondLook(b *testing.B) {
 			}
 		}
 	})
+	b.Run("encoding-json", func(b *testing.B) { // of the same bytes, and nothing with it
+		b.SetBytes(int64(len(body)))
+		for b.Loop() {
+			var request struct {
+				Messages []struct {
+					Role, Content string
+				}
+			}
+			if err := json.Unmarshal(body, &request); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	outline, err := usage.ReadOutline(usage.Chat, "openai", body)
 	if err != nil {
 		b.Fatal(err)

@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -28,7 +29,7 @@ const (
 		`"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"%s"}]}}`
 )
 
-// A file planned, beside a bare read of the same bytes. Everything is on one goroutine.
+// A file planned, beside a bare decode by encoding/json and a bare read of the same bytes. Everything is on one goroutine.
 func BenchmarkPlan(b *testing.B) {
 	o := aureatest.New(b)
 	for _, c := range []struct {
@@ -45,6 +46,24 @@ func BenchmarkPlan(b *testing.B) {
 			for b.Loop() {
 				if _, err := batch.Read(b.Context(), bytes.NewReader(file), batch.ReadOptions{}, planner.Add); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(c.name+"/encoding-json", func(b *testing.B) {
+			b.SetBytes(int64(len(file)))
+			b.ReportAllocs()
+			for b.Loop() {
+				dec := json.NewDecoder(bytes.NewReader(file))
+				for dec.More() {
+					var line struct {
+						ID   string `json:"custom_id"` //nolint:tagliatelle // the format's name
+						Body struct {
+							Model string `json:"model"`
+						} `json:"body"`
+					}
+					if err := dec.Decode(&line); err != nil {
+						b.Fatal(err)
+					}
 				}
 			}
 		})
