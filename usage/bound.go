@@ -136,7 +136,9 @@ func bound(p *pricing.Price, r *Request, outputCap int64) (most money.USD, kind 
 	if err != nil {
 		return 0, "", err
 	}
-	most, err = fees(p, most, r.WebSearches, r.FileSearches)
+	if most, err = fees(p, most, r.WebSearches, r.FileSearches); err == nil {
+		most, err = most.Add(r.ContainerFee)
+	}
 	return most, kind, err
 }
 

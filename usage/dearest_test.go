@@ -193,3 +193,35 @@ func TestNothingCounted(t *testing.T) {
 		t.Errorf("%s, %v: a cost that is not believed stands for counts", cost, err)
 	}
 }
+
+// Containers are billed by the session, which no answer tells: the bound holds the dearest that the request allows.
+func TestContainersAreHeld(t *testing.T) {
+	t.Parallel()
+	for tool, want := range map[string]string{
+		`{"type":"code_interpreter","container":{"type":"auto"}}`:                                                          "0.03",
+		`{"type":"code_interpreter"}`:                                                                                      "0.03",
+		`{"type":"code_interpreter","container":{"type":"auto","memory_limit":"4g"}}`:                                      "0.12",
+		`{"container":{"memory_limit":"64g"},"type":"code_interpreter"}`:                                                   "1.92",
+		`{"type":"code_interpreter","container":{"memory_limit":"1t"}}`:                                                    "1.92",
+		`{"type":"code_interpreter","container":"cntr_1"}`:                                                                 "1.92",
+		`{"type":"shell","environment":{"type":"container_auto","memory_limit":"16g"}}`:                                    "0.48",
+		`{"type":"shell","environment":{"type":"container_reference","container_id":"c"}}`:                                 "1.92",
+		`{"type":"shell","environment":{"type":"local"}}`:                                                                  "0",
+		`{"type":"function","name":"f","container":"x"}`:                                                                   "0",
+		`{"type":"code_interpreter","container":{"type":"auto"}},{"type":"shell","environment":{"type":"container_auto"}}`: "0.06",
+	} {
+		r, err := usage.ReadRequest(usage.Responses, []byte(`{"model":"m","input":"x","max_output_tokens":10,"tools":[`+tool+`]}`))
+		if err != nil || r.ContainerFee != money.MustParse(want) {
+			t.Errorf("%s: %s, %v; want %s", tool, r.ContainerFee, err, want)
+		}
+		p := price(t, "plain")
+		with, _, err := usage.Bound(p, r, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContainerFee = 0
+		if without, _, err := usage.Bound(p, r, 10); err != nil || with-without != money.MustParse(want) {
+			t.Errorf("%s: held at %s with it and %s without, %v", tool, with, without, err)
+		}
+	}
+}

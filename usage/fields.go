@@ -3,6 +3,7 @@ package usage
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -310,7 +311,7 @@ func (r *requestReader) tool() error {
 	if passed, err := passEmpty(r.dec); passed {
 		return err
 	}
-	kind, uses := "", int64(-1)
+	kind, uses, box := "", int64(-1), container{}
 	err := r.object(func(name string) error {
 		switch name {
 		case "type":
@@ -323,11 +324,16 @@ func (r *requestReader) tool() error {
 			return err
 		case "cache_control":
 			return r.cacheControl()
+		case "container", "environment":
+			return r.container(&box)
 		}
 		return r.skip()
 	})
 	if err == nil {
 		r.classify(kind, uses)
+		if r.req.ContainerFee, err = r.req.ContainerFee.Add(box.fee(kind)); err != nil {
+			err = fmt.Errorf("tools: %w", err)
+		}
 	}
 	return err
 }

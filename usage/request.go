@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/andres20980/aurea-orchestrator/money"
 )
 
 // Request is what of a call's body bears on its price. Counts are tokens unless they say otherwise.
@@ -43,6 +45,8 @@ type Request struct {
 	Rounds    int64
 	// WebSearches and FileSearches are how many searches the provider may bill for.
 	WebSearches, FileSearches int64
+	// ContainerFee is the most that the containers cost in which the provider's tools may run code.
+	ContainerFee money.USD
 	// Unpriced names something that is billed in a way that no table prices; such a request has no bound.
 	Unpriced string
 	// InputTokens, if not 0, is the most that the whole input can be by something better than its bytes: see [Outline].
