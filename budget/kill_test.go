@@ -2,6 +2,7 @@ package budget_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,15 +19,19 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/internal/pgtest"
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
+	"github.com/andres20980/aurea-orchestrator/store/postgres"
 	"github.com/andres20980/aurea-orchestrator/store/sqlite"
 )
 
 const (
-	killEnv     = "AUREA_TEST_KILLED" // folder of the database and of the provider's bills
-	killWorkers = 16
-	killLimit   = "15.00"
+	killEnv      = "AUREA_TEST_KILLED" // folder of the database and of the provider's bills
+	killURLEnv   = "AUREA_TEST_KILLED_URL"
+	killBillsEnv = "AUREA_TEST_KILLED_BILLS" // file of the bills, if it is not in the folder
+	killWorkers  = 16
+	killLimit    = "15.00"
 )
 
 func TestMain(m *testing.M) {
@@ -37,18 +42,33 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	code := pgtest.Main(m.Run)
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// openKilled opens the database that processes are killed on: a file in dir, or PostgreSQL with dir for locks and journals.
+func openKilled(ctx context.Context, url, dir string) (store.Store, error) {
+	if url != "" {
+		return postgres.Open(ctx, url, postgres.Options{StateDir: filepath.Join(dir, "owners"), MaxConns: 4})
+	}
+	return sqlite.Open(ctx, filepath.Join(dir, "a.db"), sqlite.Options{AnyFilesystem: true})
 }
 
 // spendUntilKilled is the process that is killed: its workers make calls until the budget is exhausted. The provider
 // bills a call when it arrives, in a file of its own.
 func spendUntilKilled(dir string) error {
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, filepath.Join(dir, "a.db"), sqlite.Options{AnyFilesystem: true})
+	db, err := openKilled(ctx, os.Getenv(killURLEnv), dir)
 	if err != nil {
 		return err
 	}
-	bills, err := os.OpenFile(filepath.Join(dir, "bills"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	bills, err := os.OpenFile(cmp.Or(os.Getenv(killBillsEnv), filepath.Join(dir, "bills")), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -104,20 +124,51 @@ func spend(ctx context.Context, tr *budget.Tracker, p *budget.Path, bills *os.Fi
 // price of, and leaves nothing unconfirmed but what was on the wire.
 func TestKillMinus9(t *testing.T) {
 	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		killMinus9(t, "")
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		killMinus9(t, pgtest.Database(t))
+	})
+}
+
+// killSpending kills a process in the middle of its calls, and returns how it ended.
+func killSpending(child *exec.Cmd, bills string, ended <-chan error) error {
+	size := func() int64 {
+		info, err := os.Stat(bills)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	for before := size(); size() == before; time.Sleep(time.Millisecond) {
+		select {
+		case err := <-ended:
+			return err
+		default:
+		}
+	}
+	time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
+	_ = child.Process.Kill()
+	return <-ended
+}
+
+func killMinus9(t *testing.T, url string) {
 	dir := t.TempDir()
 	kills := 0
 	for {
 		child := exec.CommandContext(t.Context(), os.Args[0])
-		child.Env = append(os.Environ(), killEnv+"="+dir)
+		child.Env = append(os.Environ(), killEnv+"="+dir, killURLEnv+"="+url)
 		child.Stderr = os.Stderr
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
 		if kills < 8 {
-			timer := time.AfterFunc(time.Duration(100+rand.IntN(150))*time.Millisecond, func() { _ = child.Process.Kill() })
-			err := child.Wait()
-			timer.Stop()
-			if err != nil {
+			ended := make(chan error, 1)
+			go func() { ended <- child.Wait() }()
+			if err := killSpending(child, filepath.Join(dir, "bills"), ended); err != nil {
 				kills++
 				continue
 			}
@@ -127,7 +178,7 @@ func TestKillMinus9(t *testing.T) {
 		break
 	}
 	ctx := t.Context()
-	db, err := sqlite.Open(ctx, filepath.Join(dir, "a.db"), sqlite.Options{AnyFilesystem: true})
+	db, err := openKilled(ctx, url, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ const (
 	flushInterval = 100 * time.Millisecond
 	maxCall       = 10 * time.Minute
 	outOfContact  = time.Minute
+	notReady      = 10 * time.Second
 )
 
 // Options are a tracker's options; the zero value is good.
@@ -273,7 +274,8 @@ func (t *Tracker) wake() {
 	}
 }
 
-// Ready returns nil when money can be held and booked, else why not: the store is out of reach, or its disk is full.
+// Ready returns nil when money can be held and booked, else why not: the store has not answered for ten seconds, or its disk is full. Calls may go on for a while
+// on what is leased, but more of them should go elsewhere.
 func (t *Tracker) Ready() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -282,7 +284,7 @@ func (t *Tracker) Ready() error {
 		return ErrClosed
 	case t.full:
 		return fmt.Errorf("budget: %w", store.ErrFull)
-	case t.cur == nil || !t.inContact(time.Now()):
+	case t.cur == nil || time.Since(t.contact) > notReady || !t.inContact(time.Now()):
 		return fmt.Errorf("budget: %w", ErrUnavailable)
 	}
 	return nil
