@@ -189,7 +189,7 @@ func NewCallID() string {
 	var raw [16]byte
 	now := time.Now().UnixMilli()
 	binary.BigEndian.PutUint64(raw[:8], uint64(now)<<16|mathrand.Uint64()>>48) // #nosec G115 G404 -- not before 1970; see above
-	binary.BigEndian.PutUint64(raw[8:], mathrand.Uint64()) // #nosec G404 -- see above
+	binary.BigEndian.PutUint64(raw[8:], mathrand.Uint64())                     // #nosec G404 -- see above
 	var name [len(callPrefix) + 2*len(raw)]byte
 	hex.Encode(name[copy(name[:], callPrefix):], raw[:])
 	return string(name[:])
