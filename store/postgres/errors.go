@@ -16,7 +16,8 @@ import (
 // caller that left. Those of the store stay as they are. Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 func wrap(ctx context.Context, err error) error {
 	switch {
-	case err == nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnbalanced):
+	case err == nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnbalanced),
+		errors.Is(err, store.ErrTooMany):
 		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return store.ErrNotFound
