@@ -95,61 +95,27 @@ type Timeouts struct {
 // Orchestrator runs model calls under budgets, limits, retries and breakers. One per process is the rule: limits and breakers are shared
 // by all jobs. It is safe for concurrent use.
 type Orchestrator struct {
-	store     store.Store
-	money     *budget.Tracker
-	providers map[string]*upstream
-	unusable  map[string]string
-	router    *policy.Router
-	rules     policy.Rules
-	prices    *pricing.Table
-	limits    *limits
-	maxOutput func(string) int64
-	capField  func(string) string
-	caps      usage.CapRule
-	noUnbound bool
-	looks     *looks
-	retry     retry.Policy
-	breakers  *breaker.Registry
-	places    *places
-	maxWait   time.Duration
-	ownMoney  bool // the tracker is ours to close
-	timeouts  Timeouts
-	cutStops  func(string) bool
-	jobLimit  money.Sum
-	log       *slog.Logger
-	observe   func(Attempt)
-	excess    excess
-	unasked   sync.Map // providers that serve requests as priority which do not ask for it
+	store    store.Store
+	money    *budget.Tracker
+	ownMoney bool // the tracker is ours to close
+	limits   *limits
+	looks    *looks
+	log      *slog.Logger
+	excess   excess
+	unasked  sync.Map // providers that serve requests as priority which do not ask for it
 
 	everything atomic.Pointer[budget.Path] // the installation's account; nil before the first job
-
-	retryRatio, retryBurst float64
-}
-
-// upstream is a provider with what the process knows about it.
-type upstream struct {
-	Provider
-	keys    *keyring
-	retries *retry.Budget
+	settings   atomic.Pointer[settings]    // in force for calls that begin now
 }
 
 // New returns an orchestrator; [Orchestrator.Close] it when it is no longer used. It fails if two providers have one name, if a Tracker comes without its Store, if a
 // number is impossible, or if the store cannot be used.
 func New(cfg Config) (*Orchestrator, error) {
-	names := make(map[string]bool, len(cfg.Providers))
-	for _, p := range cfg.Providers {
-		if names[p.Name()] {
-			return nil, fmt.Errorf("aurea: two providers are called %q", p.Name())
-		}
-		names[p.Name()] = true
-	}
 	if cfg.Tracker != nil && cfg.Store == nil {
 		return nil, errors.New("aurea: Config has a Tracker without the Store it works on")
 	}
-	for name, n := range map[string]float64{"RetryRatio": cfg.RetryRatio, "RetryBurst": cfg.RetryBurst} {
-		if !(n >= 0) || math.IsInf(n, 0) {
-			return nil, fmt.Errorf("aurea: Config.%s is %v; want 0 or more", name, n)
-		}
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	cfg = cfg.withDefaults()
 	ownMoney := cfg.Tracker == nil
@@ -161,20 +127,28 @@ func New(cfg Config) (*Orchestrator, error) {
 		}
 	}
 	o := &Orchestrator{
-		store: cfg.Store, money: cfg.Tracker, providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router,
-		rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput, capField: cfg.CapField, caps: cfg.Caps,
-		noUnbound: cfg.RefuseUnbounded, looks: newLooks(cfg.ProvenBound, cfg.Tokenizer), retry: *cfg.Retry, breakers: breaker.NewRegistry(*cfg.Breaker),
-		timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, log: cfg.Logger, maxWait: *cfg.MaxWait, ownMoney: ownMoney, observe: cfg.Observe,
-		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
+		store: cfg.Store, money: cfg.Tracker, ownMoney: ownMoney, log: cfg.Logger,
+		looks: newLooks(cfg.Tokenizer), limits: newLimits(cfg.Limits, cfg.Store, cfg.Tracker.Owner),
 	}
-	o.places = newPlaces(o)
-	o.limits = newLimits(cfg.Limits, cfg.Store, cfg.Tracker.Owner)
-	for _, p := range cfg.Providers {
-		o.providers[p.Name()] = &upstream{
-			Provider: p, keys: newKeyring(p.Keys()), retries: retry.NewBudget(cfg.RetryRatio, cfg.RetryBurst),
+	o.settings.Store(newSettings(cfg, nil))
+	return o, nil
+}
+
+// check finds what no default mends.
+func (c Config) check() error {
+	names := make(map[string]bool, len(c.Providers))
+	for _, p := range c.Providers {
+		if names[p.Name()] {
+			return fmt.Errorf("aurea: two providers are called %q", p.Name())
+		}
+		names[p.Name()] = true
+	}
+	for name, n := range map[string]float64{"RetryRatio": c.RetryRatio, "RetryBurst": c.RetryBurst} {
+		if !(n >= 0) || math.IsInf(n, 0) {
+			return fmt.Errorf("aurea: Config.%s is %v; want 0 or more", name, n)
 		}
 	}
-	return o, nil
+	return nil
 }
 
 func (c Config) withDefaults() Config {
@@ -258,9 +232,9 @@ func (o *Orchestrator) Shutdown(ctx context.Context) error {
 }
 
 // Reset closes all circuits and forgets what they counted.
-func (o *Orchestrator) Reset() { o.breakers.Reset() }
+func (o *Orchestrator) Reset() { o.settings.Load().breakers.Reset() }
 
 // ResetBreaker closes the circuit of one provider's model and forgets what it counted. It reports whether there is one: circuits are made with the first call.
 func (o *Orchestrator) ResetBreaker(provider, model string) bool {
-	return o.breakers.ResetOne(provider, model)
+	return o.settings.Load().breakers.ResetOne(provider, model)
 }

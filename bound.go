@@ -30,10 +30,10 @@ func (w *walk) prepare(t *target) (err error) {
 			return &Error{Code: CodeInvalidRequest, Message: "model: " + err.Error(), Err: err}
 		}
 	}
-	if len(w.request.Unbounded) > 0 && w.o.noUnbound {
+	if len(w.request.Unbounded) > 0 && w.s.noUnbound {
 		return unboundedRefused(&w.request)
 	}
-	if most := w.o.maxOutput(t.settings); most > 0 {
+	if most := w.s.maxOutput(t.settings); most > 0 {
 		own := *t.price
 		own.MaxOutput = most
 		t.price = &own
@@ -78,14 +78,14 @@ func (w *walk) capOutput(t *target, req *usage.Request) (err error) {
 		choice.Free, choice.Calls = room(w.o.money.Glance(w.call.Job.path))
 	}
 	var inject bool
-	if t.cap, inject, err = w.o.caps.Choose(*t.price, *req, choice); err != nil {
+	if t.cap, inject, err = w.s.caps.Choose(*t.price, *req, choice); err != nil {
 		return &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
 	}
 	if !inject {
 		return nil
 	}
 	t.injected = t.cap
-	if t.body, err = usage.InjectCap(w.call.API, w.o.capField(t.provider.Name()), t.body, t.cap); err != nil {
+	if t.body, err = usage.InjectCap(w.call.API, w.s.capField(t.provider.Name()), t.body, t.cap); err != nil {
 		return &Error{Code: CodeInvalidRequest, Message: err.Error(), Err: err}
 	}
 	req.BodyBytes = int64(len(t.body))

@@ -140,9 +140,9 @@ func (w *walk) send(ctx context.Context, t *target, hold *budget.Hold) *Response
 	if w.function != nil {
 		return w.function.exchange(ctx, hold)
 	}
-	if w.o.timeouts.Request > 0 {
+	if w.s.timeouts.Request > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, w.o.timeouts.Request, errRequestTimeout)
+		ctx, cancel = context.WithTimeoutCause(ctx, w.s.timeouts.Request, errRequestTimeout)
 		defer cancel()
 	}
 	if w.call.OnSend != nil {

@@ -2,19 +2,23 @@ package aurea
 
 import (
 	"context"
+	"sync"
 
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
 // dayShare keeps a limiter's share of limits per day, which all processes on a store have together and which outlive them. What a process may let through it
-// takes from the store before: one that is killed has taken at most a hundredth of the limit too much. Used by one goroutine at a time.
+// takes from the store before: one that is killed has taken at most a hundredth of the limit too much. Safe for concurrent use.
 type dayShare struct {
+	mu   sync.Mutex
 	used ratelimit.DayCount // when it was last renewed
 }
 
 // renew takes what the process will need until the next time, and gives back what it does not. Without an answer of the store the share stays as it is.
 func (s *dayShare) renew(ctx context.Context, st store.Ledger, id limitID, lim *ratelimit.Limiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	d, ok := lim.Day()
 	if !ok {
 		return
@@ -63,6 +67,8 @@ func (s *dayShare) giveBack(ctx context.Context, st store.Ledger, id limitID, li
 	if !ok {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	back := lim.ReturnDay(d.Begin, d.Share)
 	unused := store.DayUse{Requests: -back.Requests, Tokens: -back.Tokens}
 	if unused == (store.DayUse{}) {
@@ -71,9 +77,22 @@ func (s *dayShare) giveBack(ctx context.Context, st store.Ledger, id limitID, li
 	_, _, _ = st.TakeDay(ctx, id.String(), d.Begin, unused, store.DayUse(d.Limits)) // what stays taken is only not used
 }
 
-// day returns the share of a limit, nil if it has no limits per day.
+// day returns the share of a limit, nil if it has none.
 func (l *limits) day(id limitID) *dayShare {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.days[id]
+}
+
+// shareOf returns the share of a limit, begun now if need be; nil if it has no limits per day.
+func (l *limits) shareOf(id limitID, lim *ratelimit.Limiter) *dayShare {
+	if _, ok := lim.Day(); !ok {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.days[id] == nil {
+		l.days[id] = &dayShare{}
+	}
 	return l.days[id]
 }

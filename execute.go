@@ -97,10 +97,10 @@ func (o *Orchestrator) execute(ctx context.Context, job *Job, call ModelCall, ru
 func (f *function) execute(ctx context.Context, o *Orchestrator, job *Job, call ModelCall, run runner) error {
 	w := &f.walk
 	f.runner = run
-	w.o, w.function, w.id, w.began = o, f, NewCallID(), time.Now()
+	w.o, w.s, w.function, w.id, w.began = o, o.settings.Load(), f, NewCallID(), time.Now()
 	w.call = Call{Job: job, Class: call.Class, MaxWait: call.MaxWait, Waiting: ctx}
 	if call.MaxWait == 0 {
-		w.call.MaxWait = o.maxWait
+		w.call.MaxWait = w.s.maxWait
 	}
 	w.request = usage.Request{Model: call.Model, OutputCap: call.OutputCap, HasCap: call.OutputCap > 0, BodyBytes: call.InputTokens}
 	if err := f.place(call); err != nil {
@@ -117,11 +117,11 @@ func (f *function) execute(ctx context.Context, o *Orchestrator, job *Job, call 
 
 // place finds where the call counts and what its model costs.
 func (f *function) place(call ModelCall) error {
-	p := f.walk.o.places.of(call.Provider, call.Model)
+	p := f.walk.s.places.of(call.Provider, call.Model)
 	if p.err != nil {
 		return p.err
 	}
-	price, err := f.walk.o.price(p.provider.Name(), call.Model, p.model, f.walk.began)
+	price, err := f.walk.s.price(p.provider.Name(), call.Model, p.model, f.walk.began)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (f *function) bound(call ModelCall) (err error) {
 	t.tokens = call.InputTokens
 	if t.outputCap = call.OutputCap; t.outputCap == 0 {
 		t.outputCap = t.price.MaxOutput
-		if most := f.walk.o.maxOutput(t.settings); most > 0 {
+		if most := f.walk.s.maxOutput(t.settings); most > 0 {
 			t.outputCap = most
 		}
 	}

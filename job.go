@@ -105,7 +105,7 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 	if err != nil {
 		return nil, err
 	}
-	limit := o.jobLimit
+	limit := o.settings.Load().jobLimit
 	if spec.Limit != nil {
 		limit = *spec.Limit
 	}

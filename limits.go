@@ -2,6 +2,7 @@ package aurea
 
 import (
 	"context"
+	"reflect"
 	"sync"
 	"time"
 
@@ -22,11 +23,12 @@ type limitFunc func(provider, model, settings string) (ratelimit.Limits, ratelim
 // limits holds one limiter per provider, key and model. Processes on one store divide each limit by their number: every one notes that it uses the model
 // before its first call, and looks once a second who else does. Safe for concurrent use.
 type limits struct {
-	find  limitFunc
 	store store.Ledger
 	owner func() store.OwnerID
 
 	mu       sync.Mutex
+	find     limitFunc
+	round    int // how often find was replaced
 	limiters map[limitID]*birth
 	days     map[limitID]*dayShare
 	stop     context.CancelFunc
@@ -36,8 +38,11 @@ type limits struct {
 
 // birth is a limiter, which may be used when the store has been told of it.
 type birth struct {
-	lim   *ratelimit.Limiter
-	ready chan struct{}
+	lim      *ratelimit.Limiter
+	ready    chan struct{}
+	profile  ratelimit.Profile
+	settings string
+	round    int // of limits, when a call found it
 }
 
 // birthTimeout bounds how long the first call of a model waits for the store.
@@ -56,12 +61,17 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 	id := limitID{up.Name(), up.Keys()[key], model}
 	l.mu.Lock()
 	if b, ok := l.limiters[id]; ok {
+		if b.round != l.round {
+			b.round, b.settings = l.round, settings
+			l.renew(id, b)
+		}
+		lim := b.lim
 		l.mu.Unlock()
 		<-b.ready
-		return b.lim
+		return lim
 	}
 	allowance, profile := l.find(id.provider, model, settings)
-	b := &birth{lim: ratelimit.New(allowance, profile), ready: make(chan struct{})}
+	b := &birth{lim: ratelimit.New(allowance, profile), ready: make(chan struct{}), profile: profile, settings: settings, round: l.round}
 	l.limiters[id] = b
 	if l.closed {
 		b.lim.Close()
@@ -71,10 +81,42 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 		l.stopped = make(chan struct{})
 		go l.watch(ctx)
 	}
+	lim := b.lim
 	l.mu.Unlock()
 	defer close(b.ready)
-	l.begin(id, b.lim, allowance)
-	return b.lim
+	l.begin(id, lim, allowance)
+	return lim
+}
+
+// configure replaces the limits that are configured. Calls that wait already follow the new ones.
+func (l *limits) configure(find limitFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.find = find
+	l.round++
+	for id, b := range l.limiters {
+		l.renew(id, b) // and once more when a call comes: perhaps by another name
+	}
+}
+
+// renew gives a limiter the limits that are configured now. Where the provider is said to count otherwise, a new one begins from cold. Under mu.
+func (l *limits) renew(id limitID, b *birth) {
+	allowance, profile := l.find(id.provider, id.model, b.settings)
+	if reflect.DeepEqual(profile, b.profile) {
+		b.lim.Configure(allowance)
+		return
+	}
+	b.lim, b.profile = ratelimit.New(allowance, profile), profile
+	b.lim.ColdStart()
+	delete(l.days, id) // what the one before took of the day stays taken
+}
+
+// allowance is what is configured for a model.
+func (l *limits) allowance(provider, model, settings string) (ratelimit.Limits, ratelimit.Profile) {
+	l.mu.Lock()
+	find := l.find
+	l.mu.Unlock()
+	return find(provider, model, settings)
 }
 
 // begin finds out who else uses a limit, and takes a share of the day.
@@ -88,12 +130,8 @@ func (l *limits) begin(id limitID, lim *ratelimit.Limiter, allowance ratelimit.L
 	if owners > 1 && allowance != (ratelimit.Limits{}) {
 		lim.HoldFor(shareRefresh+shareRefresh/2, "other processes make room for this one")
 	}
-	if _, ok := lim.Day(); ok {
-		share := &dayShare{}
+	if share := l.shareOf(id, lim); share != nil {
 		share.renew(ctx, l.store, id, lim)
-		l.mu.Lock()
-		l.days[id] = share
-		l.mu.Unlock()
 	}
 }
 
@@ -120,7 +158,7 @@ func (l *limits) watch(ctx context.Context) {
 		case <-tick.C:
 			for id, lim := range l.all() {
 				l.look(ctx, id, lim)
-				if d := l.day(id); d != nil {
+				if d := l.shareOf(id, lim); d != nil {
 					d.renew(ctx, l.store, id, lim)
 				}
 			}

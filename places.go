@@ -10,9 +10,9 @@ import (
 )
 
 // places remembers where the calls that programs make themselves count: which provider and model they are for, and whether those are allowed. All of it follows
-// from the configuration, which does not change. Safe for concurrent use.
+// from the settings it belongs to, which do not change. Safe for concurrent use.
 type places struct {
-	o *Orchestrator
+	s *settings
 
 	mu    sync.RWMutex
 	known map[placeID]*place
@@ -33,8 +33,8 @@ type place struct {
 // mostPlaces bounds the memory that made-up names can take.
 const mostPlaces = 4096
 
-func newPlaces(o *Orchestrator) *places {
-	return &places{o: o, known: make(map[placeID]*place), foreign: make(map[string]*upstream)}
+func newPlaces(s *settings) *places {
+	return &places{s: s, known: make(map[placeID]*place), foreign: make(map[string]*upstream)}
 }
 
 func (p *places) of(provider, model string) *place {
@@ -63,15 +63,15 @@ func (p *places) find(provider, model string) *place {
 		return &place{err: &Error{Code: CodeInvalidRequest, Message: "the call names no model", Hint: "set Model"}}
 	}
 	route := p.route(provider, model)
-	route, err := p.o.rules.Apply(model, route)
+	route, err := p.s.rules.Apply(model, route)
 	if err != nil {
 		return &place{err: notAllowed(err)}
 	}
 	t := route.Targets[0]
-	if _, err := p.o.price(t.Provider, model, t.Model, time.Now()); err != nil {
+	if _, err := p.s.price(t.Provider, model, t.Model, time.Now()); err != nil {
 		return &place{err: err} // before anything is kept for it: names can be made up
 	}
-	return &place{provider: p.upstream(t.Provider), model: t.Model, settings: t.Settings, breaker: p.o.breakers.Get(t.Provider, t.Model)}
+	return &place{provider: p.upstream(t.Provider), model: t.Model, settings: t.Settings, breaker: p.s.breakers.Get(t.Provider, t.Model)}
 }
 
 // route is where the router sends the model. A provider that the caller names goes before, and one that nobody knows is found by who sells the model.
@@ -81,26 +81,26 @@ func (p *places) route(provider, model string) policy.Route {
 		name = provider + "/" + model
 	}
 	for _, format := range []string{FormatOpenAI, FormatAnthropic} {
-		route, err := p.o.router.Resolve(name, format)
+		route, err := p.s.router.Resolve(name, format)
 		if err == nil && (provider == "" || route.Targets[0].Provider == provider) {
 			return route
 		}
 	}
 	if provider == "" {
-		provider, _ = p.o.prices.Provider(model)
+		provider, _ = p.s.prices.Provider(model)
 	}
 	return policy.Route{Targets: []policy.Target{{Provider: provider, Model: model}}}
 }
 
 // upstream returns a configured provider, or one that stands for the program's own client.
 func (p *places) upstream(name string) *upstream {
-	if up, ok := p.o.providers[name]; ok {
+	if up, ok := p.s.providers[name]; ok {
 		return up
 	}
 	up, ok := p.foreign[name]
 	if !ok {
 		f := foreign{name: name, keys: []string{""}}
-		up = &upstream{Provider: f, keys: newKeyring(f.keys), retries: retry.NewBudget(p.o.retryRatio, p.o.retryBurst)}
+		up = &upstream{Provider: f, keys: newKeyring(f.keys), retries: retry.NewBudget(p.s.retryRatio, p.s.retryBurst)}
 		if len(p.foreign) >= mostPlaces {
 			clear(p.foreign)
 		}

@@ -28,7 +28,7 @@ func (o *Orchestrator) Check(api usage.API, body []byte) (Estimate, error) {
 		}
 	}
 	t := w.target()
-	allowance, profile := o.limits.find(t.provider.Name(), t.model, t.settings)
+	allowance, profile := o.limits.allowance(t.provider.Name(), t.model, t.settings)
 	return Estimate{
 		Provider: t.provider.Name(), Model: t.model, Worst: t.worst,
 		Tokens: ratelimit.Estimate(profile, t.demand(ratelimit.Batch)), RPM: allowance.RPM, TPM: allowance.TPM,
@@ -53,16 +53,17 @@ func (o *Orchestrator) Record(ctx context.Context, job *Job, model string, c *st
 
 // Pace returns how many calls of a model can start per second under its limits, 0 for any number.
 func (o *Orchestrator) Pace(model string) float64 {
-	route, err := o.router.Resolve(model, FormatOpenAI)
+	router := o.settings.Load().router
+	route, err := router.Resolve(model, FormatOpenAI)
 	if err != nil {
-		route, err = o.router.Resolve(model, FormatAnthropic)
+		route, err = router.Resolve(model, FormatAnthropic)
 	}
 	if err != nil {
 		return 0
 	}
 	var sum float64
 	for _, t := range route.Targets {
-		allowance, _ := o.limits.find(t.Provider, t.Model, t.Settings)
+		allowance, _ := o.limits.allowance(t.Provider, t.Model, t.Settings)
 		if allowance.RPM <= 0 {
 			return 0
 		}

@@ -109,9 +109,9 @@ func (p *Planner) place(t policy.Target) *planPlace {
 	place, ok := p.places[id]
 	if !ok {
 		place = &planPlace{name: t.Provider + "/" + t.Model, settings: t.Settings}
-		place.limits, place.profile = p.o.limits.find(t.Provider, t.Model, t.Settings)
+		place.limits, place.profile = p.o.limits.allowance(t.Provider, t.Model, t.Settings)
 		place.limiter = ratelimit.New(place.limits, place.profile)
-		keys := slices.Sorted(slices.Values(p.o.providers[t.Provider].Keys()))
+		keys := slices.Sorted(slices.Values(p.s.providers[t.Provider].Keys()))
 		place.keys = max(int64(len(slices.Compact(keys))), 1)
 		if id.model == otherNames {
 			place.name = otherNames

@@ -17,6 +17,7 @@ import (
 // spends, sends and writes nothing. Its memory does not grow with the number of requests. It must not be used by several goroutines at once.
 type Planner struct {
 	o      *Orchestrator
+	s      *settings
 	began  time.Time
 	roads  map[roadID]*road
 	models map[string]*PlanModel
@@ -56,6 +57,7 @@ const otherNames = "(other models)"
 // Planner returns a planner that has seen nothing yet.
 func (o *Orchestrator) Planner() *Planner {
 	return &Planner{
+		s: o.settings.Load(),
 		o: o, began: time.Now(), roads: make(map[roadID]*road), models: make(map[string]*PlanModel), places: make(map[placeID]*planPlace),
 		blind: make(map[roadID]*PlanUnknown),
 	}
@@ -87,12 +89,12 @@ func (p *Planner) Add(req *usage.Request) error {
 
 // road finds where a model's requests go and what they cost there.
 func (p *Planner) road(id roadID) *road {
-	o := p.o
-	route, err := o.router.Resolve(id.model, formatOf(id.api))
+	s := p.s
+	route, err := s.router.Resolve(id.model, formatOf(id.api))
 	if err != nil {
 		return &road{err: routeRefused(err)}
 	}
-	if route, err = o.rules.Apply(id.model, route); err != nil {
+	if route, err = s.rules.Apply(id.model, route); err != nil {
 		return &road{err: notAllowed(err)}
 	}
 	r := &road{}
@@ -108,7 +110,7 @@ func (p *Planner) road(id roadID) *road {
 		}
 		r.weights += weight
 		r.targets = append(r.targets, roadTarget{
-			name: t.Provider, model: t.Model, weight: weight, price: price, foreseer: usage.NewForeseer(price, usage.Expectation{}), capField: o.capField(t.Provider), place: p.place(t),
+			name: t.Provider, model: t.Model, weight: weight, price: price, foreseer: usage.NewForeseer(price, usage.Expectation{}), capField: s.capField(t.Provider), place: p.place(t),
 		})
 	}
 	r.model = p.modelOf(id.model, r)
@@ -116,17 +118,17 @@ func (p *Planner) road(id roadID) *road {
 }
 
 func (p *Planner) priceOf(requested string, t policy.Target) (*pricing.Price, error) {
-	if _, ok := p.o.providers[t.Provider]; !ok {
+	if _, ok := p.s.providers[t.Provider]; !ok {
 		return nil, &Error{Code: CodeModelNotFound, Message: fmt.Sprintf("provider %q is not configured", t.Provider), Hint: "add it to the configuration"}
 	}
-	if why := p.o.unusable[t.Provider]; why != "" {
+	if why := p.s.unusable[t.Provider]; why != "" {
 		return nil, &Error{Code: CodeUnauthorized, Message: fmt.Sprintf("provider %q cannot be used: %s", t.Provider, why), Hint: "give it a key, or route the model to another one"}
 	}
-	price, err := p.o.price(t.Provider, requested, t.Model, p.began)
+	price, err := p.s.price(t.Provider, requested, t.Model, p.began)
 	if err != nil {
 		return nil, err
 	}
-	if most := p.o.maxOutput(t.Settings); most > 0 {
+	if most := p.s.maxOutput(t.Settings); most > 0 {
 		own := *price
 		own.MaxOutput = most
 		price = &own
@@ -136,7 +138,7 @@ func (p *Planner) priceOf(requested string, t policy.Target) (*pricing.Price, er
 
 // weigh finds the outlook of a request at each of its targets and adds it up.
 func (p *Planner) weigh(req *usage.Request, r *road) error {
-	if len(req.Unbounded) > 0 && p.o.noUnbound {
+	if len(req.Unbounded) > 0 && p.s.noUnbound {
 		return unboundedRefused(req)
 	}
 	var all usage.Outlook
@@ -198,7 +200,7 @@ func (p *Planner) foresee(req *usage.Request, t *roadTarget) (usage.Outlook, rat
 	if t.model != as.Model {
 		as.BodyBytes += int64(len(quoted(t.model)) - len(as.Model) - len(`""`))
 	}
-	outputCap, inject, err := p.o.caps.Choose(*t.price, as, usage.CapChoice{Batch: true})
+	outputCap, inject, err := p.s.caps.Choose(*t.price, as, usage.CapChoice{Batch: true})
 	if err != nil {
 		return usage.Outlook{}, ratelimit.Demand{}, &Error{Code: CodePriceUnknown, Message: err.Error(), Err: err}
 	}

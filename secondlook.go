@@ -32,7 +32,6 @@ const (
 
 // looks is what second looks share. Safe for concurrent use.
 type looks struct {
-	off       bool // bounds by bytes only
 	known     prefixes
 	tokenizer func(model string) (count func(text string) (int64, bool), ok bool)
 	desks     chan struct{} // of those who use the tokenizer at a time
@@ -42,9 +41,9 @@ type looks struct {
 	silent     map[string]time.Time // providers that do not count before then
 }
 
-func newLooks(off bool, tokenizer func(string) (func(string) (int64, bool), bool)) *looks {
+func newLooks(tokenizer func(string) (func(string) (int64, bool), bool)) *looks {
 	return &looks{
-		off: off, tokenizer: tokenizer, desks: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		tokenizer: tokenizer, desks: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		distrusted: make(map[string]bool), silent: make(map[string]time.Time),
 	}
 }
@@ -87,7 +86,7 @@ func (l *looks) failed(provider string, err error) {
 // lookAgain takes a second look at a bound that is more than what is free on the job's path now. It lowers the bound where it can; then, and only then, is the
 // output cap chosen again too. It costs money nowhere.
 func (w *walk) lookAgain(t *target) {
-	if w.o.looks.off || w.function != nil || t.price.Free {
+	if w.s.proven || w.function != nil || t.price.Free {
 		return
 	}
 	free, _ := room(w.o.money.Glance(w.call.Job.path))
@@ -100,7 +99,7 @@ func (w *walk) lookAgain(t *target) {
 // refusedMoney reports whether a refusal for want of money can be answered by a second look that was not taken yet: what is free was more at a glance than by the
 // store's word.
 func (w *walk) refusedMoney(t *target, err error) (again bool) {
-	if !errors.Is(err, budget.ErrExceeded) || t.looked || w.o.looks.off || w.function != nil {
+	if !errors.Is(err, budget.ErrExceeded) || t.looked || w.s.proven || w.function != nil {
 		return false
 	}
 	was := t.worst

@@ -67,7 +67,7 @@ func (w *walk) billAnswer(t *target, resp *Response) bill {
 // priced books what a usage costs.
 func (w *walk) priced(t *target, u usage.Usage) bill {
 	price := t.price
-	if snapshot, ok := w.o.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
+	if snapshot, ok := w.s.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
 		price = &snapshot
 	}
 	w.o.servedUnasked(t.provider.Name(), w.request.Tier, u.Tier)
@@ -109,10 +109,10 @@ func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) ste
 		return step{again: true}
 	}
 	n := w.retried()
-	if !verdict.Retry || n >= w.o.retry.MaxRetries || ctx.Err() != nil {
+	if !verdict.Retry || n >= w.s.retry.MaxRetries || ctx.Err() != nil {
 		return step{}
 	}
-	delay, ok := w.o.retry.Delay(n, verdict.Floor)
+	delay, ok := w.s.retry.Delay(n, verdict.Floor)
 	if !ok {
 		return step{}
 	}
@@ -278,8 +278,8 @@ func breakerOutcome(v retry.Verdict) breaker.Outcome {
 
 // record tells the observer, and writes one line per attempt; the redacting logger sees to it that nothing private is in it.
 func (w *walk) record(ctx context.Context, t *target, resp *Response, verdict retry.Verdict, next step) {
-	if w.o.observe != nil {
-		w.o.observe(Attempt{
+	if w.s.observe != nil {
+		w.s.observe(Attempt{
 			CallID: w.id, Job: w.call.Job.ID, Provider: t.provider.Name(), Model: t.model, Number: w.tried, Status: resp.Status, Reason: verdict.Reason,
 			Retried: next.again || !next.retryAt.IsZero(), Cost: w.last.Cost, Unconfirmed: w.last.Unconfirmed, Usage: w.last.Usage, Queued: w.queued, Took: time.Since(w.started),
 		})

@@ -39,7 +39,7 @@ type LimitStatus struct {
 
 // Status returns a snapshot. Safe for concurrent use.
 func (o *Orchestrator) Status() Status {
-	s := Status{Breakers: o.breakers.Snapshot()}
+	s := Status{Breakers: o.settings.Load().breakers.Snapshot()}
 	for id, lim := range o.limits.all() {
 		u := lim.Usage()
 		s.Limits = append(s.Limits, LimitStatus{
@@ -178,7 +178,7 @@ func (j *Job) Reconcile(ctx context.Context, spent bool) (money.Sum, error) {
 }
 
 func (o *Orchestrator) breakersByModel() map[string]breaker.Status {
-	all, models := o.breakers.Snapshot(), make(map[string]int)
+	all, models := o.settings.Load().breakers.Snapshot(), make(map[string]int)
 	for _, b := range all {
 		models[b.Model]++
 	}
@@ -205,30 +205,32 @@ func Shortfall(err error) (need money.USD, left money.Sum, account string, ok bo
 // ValidateModel returns the *[Error] that a call of the model would be refused with because of the allow and deny lists, or for want of a price; nil if it may be
 // called.
 func (o *Orchestrator) ValidateModel(model string) error {
-	p := o.places.of("", model)
+	p := o.settings.Load().places.of("", model)
 	if p.err != nil {
 		return p.err
 	}
-	_, err := o.price(p.provider.Name(), model, p.model, time.Now())
+	_, err := o.settings.Load().price(p.provider.Name(), model, p.model, time.Now())
 	return err
 }
 
 // SpeaksAnthropic reports whether calls of the model go to a provider of Anthropic's format and to no other.
 func (o *Orchestrator) SpeaksAnthropic(model string) bool {
-	if _, err := o.router.Resolve(model, FormatOpenAI); err == nil {
+	router := o.settings.Load().router
+	if _, err := router.Resolve(model, FormatOpenAI); err == nil {
 		return false
 	}
-	_, err := o.router.Resolve(model, FormatAnthropic)
+	_, err := router.Resolve(model, FormatAnthropic)
 	return err == nil
 }
 
 // CapField returns the name of the output cap in a chat completion of the model.
 func (o *Orchestrator) CapField(model string) string {
-	route, err := o.router.Resolve(model, FormatOpenAI)
+	s := o.settings.Load()
+	route, err := s.router.Resolve(model, FormatOpenAI)
 	if err != nil {
 		return "max_tokens"
 	}
-	return o.capField(route.Targets[0].Provider)
+	return s.capField(route.Targets[0].Provider)
 }
 
 // SharedAccounts returns the accounts above a job and its parents: its key and the installation, or those of rehearsals.

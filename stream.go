@@ -188,7 +188,7 @@ func (p *pipeSink) Write(b []byte) (int, error) { return p.pipe.Write(b) }
 
 // stream performs the exchange of a request for a stream.
 func (w *walk) stream(ctx context.Context, t *target, req *Request) *Response {
-	req.FirstByte, req.IdleStream = w.o.timeouts.FirstByte, w.o.timeouts.IdleStream
+	req.FirstByte, req.IdleStream = w.s.timeouts.FirstByte, w.s.timeouts.IdleStream
 	collected := &collector{}
 	if req.Sink = w.call.Sink; req.Sink == nil {
 		req.Sink = collected
@@ -246,7 +246,7 @@ const (
 func (w *walk) atMost(t *target, seen usage.Seen, text int64) money.USD {
 	hidden := seen.Hidden && (w.call.API != usage.Chat || t.price.Reasoning || w.request.Reasoning)
 	took := time.Since(w.started)
-	if !w.o.cutStops(t.provider.Name()) || hidden || took <= 0 {
+	if !w.s.cutStops(t.provider.Name()) || hidden || took <= 0 {
 		return t.worst
 	}
 	written := max(seen.Usage.Output, text/bytesPerToken)

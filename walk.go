@@ -111,6 +111,7 @@ func (a *Answer) OK() bool { return a.Err == nil && a.Status >= 200 && a.Status 
 // walk is the state of one call on its path. One goroutine walks it.
 type walk struct {
 	o        *Orchestrator
+	s        *settings // as they were when the call began
 	call     Call
 	id       string
 	request  usage.Request
@@ -160,7 +161,7 @@ func (o *Orchestrator) enter(ctx context.Context, call Call) *walk {
 	if call.Waiting == nil {
 		call.Waiting = ctx
 	}
-	w := &walk{o: o, call: call, began: time.Now()}
+	w := &walk{o: o, s: o.settings.Load(), call: call, began: time.Now()}
 	if call.Item == nil || call.Job.ID == "" {
 		if w.id = call.ID; w.id == "" {
 			w.id = NewCallID()
@@ -207,11 +208,11 @@ func (w *walk) read() error {
 
 // policy asks whether the model may be called and where it goes; each target must have a price.
 func (w *walk) policy() error {
-	route, err := w.o.router.Resolve(w.request.Model, formatOf(w.call.API))
+	route, err := w.s.router.Resolve(w.request.Model, formatOf(w.call.API))
 	if err != nil {
 		return routeRefused(err)
 	}
-	if route, err = w.o.rules.Apply(w.request.Model, route); err != nil {
+	if route, err = w.s.rules.Apply(w.request.Model, route); err != nil {
 		return notAllowed(err)
 	}
 	for _, rt := range route.Order(mathrand.Int64N) {
@@ -225,28 +226,28 @@ func (w *walk) policy() error {
 }
 
 func (w *walk) newTarget(provider, model, settings string) (*target, error) {
-	up, ok := w.o.providers[provider]
+	up, ok := w.s.providers[provider]
 	if !ok {
 		return nil, &Error{Code: CodeModelNotFound, Message: fmt.Sprintf("provider %q is not configured", provider), Hint: "add it to the configuration"}
 	}
-	if why := w.o.unusable[provider]; why != "" {
+	if why := w.s.unusable[provider]; why != "" {
 		return nil, &Error{Code: CodeUnauthorized, Message: fmt.Sprintf("provider %q cannot be used: %s", provider, why), Hint: "give it a key, or route the model to another one"}
 	}
-	price, err := w.o.price(provider, w.request.Model, model, w.began)
+	price, err := w.s.price(provider, w.request.Model, model, w.began)
 	if err != nil {
 		return nil, err
 	}
 	return &target{
 		provider: up, model: model, settings: settings, key: up.keys.pick(), price: price,
-		breaker: w.o.breakers.Get(provider, model), limits: w.o.limits,
+		breaker: w.s.breakers.Get(provider, model), limits: w.o.limits,
 	}, nil
 }
 
 // price looks a model up by its upstream name, and by the requested name where the operator priced that.
-func (o *Orchestrator) price(provider, requested, upstream string, at time.Time) (*pricing.Price, error) {
-	price, err := o.prices.Row(provider, upstream, at)
+func (s *settings) price(provider, requested, upstream string, at time.Time) (*pricing.Price, error) {
+	price, err := s.prices.Row(provider, upstream, at)
 	if err != nil && requested != upstream {
-		if p, e := o.prices.Row(provider, requested, at); e == nil && p.Origin == pricing.OriginOverride {
+		if p, e := s.prices.Row(provider, requested, at); e == nil && p.Origin == pricing.OriginOverride {
 			return p, nil
 		}
 	}

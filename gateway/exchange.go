@@ -42,7 +42,7 @@ func (x *exchange) sending(s aurea.Sending) { x.sent = s }
 
 // readBody reads the request's body whole before anything is sent: it has to be looked at, and net/http breaks off an answer that begins before its request has ended.
 func (x *exchange) readBody() ([]byte, error) {
-	most := x.h.cfg.MaxBody
+	most := x.h.rules.Load().maxBody
 	if encoding := x.r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, invalid("send the body as it is", "a body in %s cannot be read", clip(encoding))
 	}

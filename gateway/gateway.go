@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
@@ -31,9 +32,16 @@ type Config struct {
 
 // Handler is the gateway. It is safe for concurrent use.
 type Handler struct {
-	cfg  Config
-	jobs *jobs
-	live *live
+	cfg   Config
+	rules atomic.Pointer[rules]
+	jobs  *jobs
+	live  *live
+}
+
+// rules are what [Handler.Reload] replaces.
+type rules struct {
+	maxBody int64
+	maxWait time.Duration
 }
 
 // New returns a gateway; [Handler.Close] it.
@@ -42,7 +50,8 @@ func New(cfg Config) *Handler {
 		cfg.MaxBody = 50_000_000
 	}
 	if cfg.MaxWait == nil {
-		cfg.MaxWait = new(2 * time.Minute)
+		wait := 2 * time.Minute
+		cfg.MaxWait = &wait
 	}
 	if cfg.SlowBody <= 0 {
 		cfg.SlowBody = 30 * time.Second
@@ -56,7 +65,14 @@ func New(cfg Config) *Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{cfg: cfg, jobs: newJobs(cfg.Orchestrator), live: newLive()}
+	h := &Handler{cfg: cfg, jobs: newJobs(cfg.Orchestrator), live: newLive()}
+	h.Reload(cfg.MaxBody, *cfg.MaxWait)
+	return h
+}
+
+// Reload replaces [Config.MaxBody] and [Config.MaxWait] for the calls that begin from now on.
+func (h *Handler) Reload(maxBody int64, maxWait time.Duration) {
+	h.rules.Store(&rules{maxBody: maxBody, maxWait: maxWait})
 }
 
 // Close ends what the handler does in the background. Streams under way go on without being watched.
@@ -158,7 +174,7 @@ func (x *exchange) run() {
 	defer x.h.live.add(x.job, cancel)()
 	x.ctx = ctx
 	x.answer, x.err = x.h.cfg.Orchestrator.Do(ctx, aurea.Call{
-		ID: x.id, Job: x.job, API: x.e.api, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: *x.h.cfg.MaxWait, Sink: x, OnSend: x.sending,
+		ID: x.id, Job: x.job, API: x.e.api, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: x.h.rules.Load().maxWait, Sink: x, OnSend: x.sending,
 		Logged: true,
 	})
 	x.finish()
