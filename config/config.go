@@ -17,6 +17,8 @@ type Config struct {
 	StateDir string
 	// Listen is the address of the gateway, HOST:PORT. Default: 127.0.0.1:8080.
 	Listen string
+	// TLS is what the gateway proves itself with.
+	TLS TLS
 	// AdminKey opens the admin API. Default: none, and the admin API answers only on loopback.
 	AdminKey Secret
 	// Timezone is where days begin for windows of a day. Default: UTC.
@@ -38,6 +40,9 @@ type Config struct {
 	notes   []string
 	sources Sources
 }
+
+// TLS names the files of a certificate and of its private key, in PEM. Both or neither are given; with them the gateway speaks TLS 1.2 or later.
+type TLS struct{ Cert, Key string }
 
 // Wire formats of a [Provider].
 const (

@@ -19,6 +19,11 @@ func (l *loader) finish() {
 	l.checkReferences()
 	l.outputCaps()
 	c := l.cfg
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		l.errs = append(l.errs, &Error{
+			Source: "configuration", Key: "tls", rank: rankEnvironment, Problem: "has one of cert and key and not the other", Hint: "give both, or neither",
+		})
+	}
 	// The ceiling of the open time is never below where it starts.
 	c.Breaker.MaxTimeout = max(c.Breaker.MaxTimeout, c.Breaker.Timeout)
 }

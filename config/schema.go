@@ -29,6 +29,10 @@ func sections(c *Config) []field {
 	return []field{
 		single("database", func(r *reader, v value) { into(&c.Database, r.place.database)(r, v) }),
 		single("listen", into(&c.Listen, parseListen)),
+		group("tls", []field{
+			single("cert", func(r *reader, v value) { into(&c.TLS.Cert, r.place.path)(r, v) }),
+			single("key", func(r *reader, v value) { into(&c.TLS.Key, r.place.path)(r, v) }),
+		}),
 		single("admin_key", func(r *reader, v value) { c.AdminKey = r.secret(v, parseKey, true) }),
 		single("timezone", into(&c.Timezone, parseZone)),
 		many("providers", byName, providerFields(&Provider{}), func(r *reader, v value) { r.providers(v, c) }),

@@ -125,6 +125,10 @@ func (c *Config) tree() tree {
 	var t tree
 	t.add("database", c.Database.String())
 	t.add("listen", c.Listen)
+	var files tree
+	files.add("cert", c.TLS.Cert)
+	files.add("key", c.TLS.Key)
+	t.add("tls", files)
 	t.add("admin_key", c.AdminKey.String())
 	t.add("timezone", c.Timezone.String())
 	var providers, models, overrides tree

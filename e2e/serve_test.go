@@ -19,7 +19,7 @@ func (h *house) serve(args ...string) (*process, string) {
 	h.tb.Helper()
 	p := h.start(append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	p.says(p.stderr, "listening on ")
-	return p, regexp.MustCompile(`http://\S+`).FindString(p.stderr.String())
+	return p, regexp.MustCompile(`https?://\S+`).FindString(p.stderr.String())
 }
 
 // answer is what the gateway said.

@@ -87,20 +87,15 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, red *redact
 			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	providers := cfg.Providers
 	if o.Simulate {
-		if providers, err = a.rehearse(providers); err != nil {
+		if err = a.rehearse(); err != nil {
 			return a, err
 		}
 	}
-	if len(providers) == 0 {
-		return a, &ConfigError{errors.New("no provider is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, write providers: in aurea.yaml, or rehearse with --simulate")}
-	}
-	own := *cfg
-	own.Providers = providers
-	engine, err := setup.Config(&own)
+	a.metrics = observe.NewMetrics()
+	engine, err := a.engine(cfg)
 	if err != nil {
-		return a, &ConfigError{err}
+		return a, err
 	}
 	if o.MaxRetries != nil {
 		engine.Retry.MaxRetries = *o.MaxRetries
@@ -112,8 +107,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, red *redact
 		return a, err
 	}
 	a.stopExpecting = a.expecting(ctx)
-	a.metrics = observe.NewMetrics()
-	engine.Store, engine.Tracker, engine.Logger, engine.Observe = a.Store, a.Tracker, log, a.metrics.Attempt
+	engine.Store, engine.Tracker, engine.Logger = a.Store, a.Tracker, log
 	a.Orchestrator, err = aurea.New(engine)
 	return a, err
 }

@@ -8,16 +8,20 @@ import (
 	"github.com/andres20980/aurea-orchestrator/simulate"
 )
 
-// rehearse starts a simulated provider on loopback and returns the configured providers, openai and anthropic among them, as pointing to it. No real
-// key is used.
-func (a *App) rehearse(configured []config.Provider) (_ []config.Provider, err error) {
+// rehearse starts a simulated provider on loopback.
+func (a *App) rehearse() (err error) {
 	a.rehearsal, err = simulate.Start("127.0.0.1:0", simulate.Options{
 		Latency: 120 * time.Millisecond, LatencyJitter: 250 * time.Millisecond, Fail: 0.04, Seed: 1,
 		RPM: rehearsalRPM, TPM: rehearsalTPM, Algo: "bucket", Headers: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("starting the simulated provider: %w", err)
+		return fmt.Errorf("starting the simulated provider: %w", err)
 	}
+	return nil
+}
+
+// rehearsed returns the configured providers, openai and anthropic among them, as pointing to the simulated one. No real key is used.
+func (a *App) rehearsed(configured []config.Provider) []config.Provider {
 	key := []config.Secret{config.NewSecret("rehearsal")}
 	seen := make(map[string]bool)
 	var list []config.Provider
@@ -40,7 +44,7 @@ func (a *App) rehearse(configured []config.Provider) (_ []config.Provider, err e
 			list[i].BaseURL += "/v1"
 		}
 	}
-	return list, nil
+	return list
 }
 
 // The simulated provider's limits per model. They are told in its headers, as a real one does.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,10 +13,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
 
+	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/gateway"
 	"github.com/andres20980/aurea-orchestrator/store"
 )
@@ -33,6 +36,7 @@ const (
 type Server struct {
 	app      *App
 	gateway  *gateway.Handler
+	config   atomic.Pointer[config.Config] // in force
 	server   *http.Server
 	listener net.Listener
 	done     chan error
@@ -56,14 +60,23 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 	if err := loopback(a.Config.Listen); err != nil {
 		return nil, &ConfigError{err}
 	}
+	var own *tls.Config
+	if a.Config.TLS.Cert != "" {
+		c, err := newCertificate(a.Config.TLS, a.Log)
+		if err != nil {
+			return nil, err
+		}
+		own = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.Config.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w; choose another address with --listen", err)
 	}
 	maxWait := a.Config.Limits.MaxWait
 	s := &Server{app: a, listener: l, done: make(chan error, 1), reserve: reserve()}
+	s.config.Store(a.Config)
 	s.gateway = gateway.New(gateway.Config{
-		Orchestrator: a.Orchestrator, MaxBody: a.Config.Limits.MaxBody, MaxWait: &maxWait, Logger: a.Log, Models: a.models,
+		Orchestrator: a.Orchestrator, MaxBody: a.Config.Limits.MaxBody, MaxWait: &maxWait, Logger: a.Log, Models: s.models,
 		Ended: func(c gateway.Call) { a.metrics.Request(c.Endpoint, c.Status, c.Refused) },
 	})
 	a.metrics.Watch(a.Orchestrator.Status)
@@ -76,7 +89,12 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 		Handler: exactPaths(mux, s.gateway), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug), // clients that break off
 	}
-	go func() { s.done <- s.server.Serve(netutil.LimitListener(l, maxConnections)) }()
+	if l = netutil.LimitListener(l, maxConnections); own == nil {
+		go func() { s.done <- s.server.Serve(l) }()
+		return s, nil
+	}
+	s.server.TLSConfig = own
+	go func() { s.done <- s.server.ServeTLS(l, "", "") }()
 	return s, nil
 }
 
@@ -101,6 +119,14 @@ func loopback(address string) error {
 		return nil
 	}
 	return fmt.Errorf("listen: %s is not a loopback address, and whoever reaches it could spend; use 127.0.0.1, and a proxy with access control in front if others are to call", address)
+}
+
+// URL is where the server answers.
+func (s *Server) URL() string {
+	if s.server.TLSConfig != nil {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
 }
 
 // Addr is the address that the server listens on.
@@ -134,9 +160,9 @@ func (s *Server) Drain(ctx context.Context) error {
 }
 
 // models are the names that the configuration gives to models, globs left out.
-func (a *App) models() []string {
+func (s *Server) models() []string {
 	var names []string
-	for _, m := range a.Config.Models {
+	for _, m := range s.config.Load().Models {
 		if !strings.ContainsAny(m.Key, "*?") {
 			names = append(names, m.Key)
 		}

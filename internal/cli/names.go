@@ -39,7 +39,8 @@ type signals struct {
 	incoming  chan os.Signal
 }
 
-func watchSignals(ctx context.Context) *signals {
+// watchSignals begins. SIGHUP goes to hangup, if that is given.
+func watchSignals(ctx context.Context, hangup ...chan<- os.Signal) *signals {
 	s := &signals{incoming: make(chan os.Signal, 2)}
 	var soft, hard context.CancelFunc
 	s.hard, hard = context.WithCancel(ctx)
@@ -47,7 +48,10 @@ func watchSignals(ctx context.Context) *signals {
 	s.cancels = []context.CancelFunc{soft, hard}
 	signal.Ignore(syscall.SIGPIPE) // a reader of our output that went away is told by the write; calls are on the wire
 	signal.Notify(s.incoming, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+	switch {
+	case len(hangup) > 0:
+		signal.Notify(hangup[0], syscall.SIGHUP)
+	case !signal.Ignored(syscall.SIGHUP): // as under nohup
 		signal.Notify(s.incoming, syscall.SIGHUP)
 	}
 	go func() {

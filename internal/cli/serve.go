@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"os/signal"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,8 +60,10 @@ func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (e
 	}
 	log, red := app.Logger(cfg, p.stderr)
 	p.redact = red.Redact
-	sig := watchSignals(ctx)
+	hangup := make(chan os.Signal, 1)
+	sig := watchSignals(ctx, hangup)
 	defer sig.close()
+	defer signal.Stop(hangup)
 	a, err := app.Open(sig.ctx, cfg, log, red, app.Options{Simulate: simulate})
 	if err != nil {
 		return err
@@ -73,11 +77,20 @@ func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (e
 	if err != nil {
 		return err
 	}
-	p.listening(s.Addr(), simulate)
-	select {
-	case err := <-s.Done():
-		return err
-	case <-sig.stopping():
+	p.listening(s, simulate)
+	changed := make(chan struct{})
+	go p.watchConfig(sig.ctx, o, changed)
+	for serving := true; serving; {
+		select {
+		case err := <-s.Done():
+			return err
+		case <-hangup:
+			p.reload(s, o, log, "SIGHUP")
+		case <-changed:
+			p.reload(s, o, log, "the file changed")
+		case <-sig.stopping():
+			serving = false
+		}
 	}
 	fmt.Fprintln(p.stderr, "draining: calls under way are waited for; a second signal cuts them off")
 	draining, cancel := context.WithTimeout(sig.hard, drainFor)
@@ -88,14 +101,14 @@ func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (e
 	return nil
 }
 
-func (p *program) listening(address string, simulate bool) {
+func (p *program) listening(s *app.Server, simulate bool) {
 	if p.flags.json {
-		p.event(map[string]any{"event": "listening", "address": address})
+		p.event(map[string]any{"event": "listening", "address": s.Addr(), "url": s.URL()})
 		return
 	}
 	suffix := ""
 	if simulate {
 		suffix = " (rehearsal: simulated provider, no money is spent)"
 	}
-	fmt.Fprintf(p.stderr, "listening on http://%s%s\n", address, suffix)
+	fmt.Fprintf(p.stderr, "listening on %s%s\n", s.URL(), suffix)
 }
