@@ -58,7 +58,7 @@ func (o *Orchestrator) Status() Status {
 
 // keyNumber is the place of a limiter's key among those of its provider, from 1; 0 where there is none, as in calls of [Execute].
 func (o *Orchestrator) keyNumber(id limitID) int {
-	up := o.providers[id.provider]
+	up := o.settings.Load().providers[id.provider]
 	if up == nil {
 		return 0
 	}
