@@ -45,7 +45,15 @@ func Cost(p pricing.Price, u Usage) (money.USD, error) {
 	if u.HasReported && u.InputTokens() == 0 {
 		return 0, errNothingRead
 	}
-	return own(&p, &u)
+	cost, err := own(&p, &u)
+	if u.Fee == 0 || u.ReportedBy != p.Provider || cost == 0 && err != nil {
+		return cost, err
+	}
+	sum, tooMuch := cost.Add(u.Fee)
+	if tooMuch != nil {
+		return 0, tooMuch
+	}
+	return sum, err
 }
 
 // believed returns what a provider reports, if it can be true: an amount far above our own figure cannot.

@@ -32,7 +32,7 @@ func (c *counts) reported(u *Usage) {
 			break
 		}
 		if c.text[upstreamWord] == "" { // what the other provider took is not told
-			u.Reported, u.HasReported, u.ReportedBy = 0, false, ""
+			u.Fee, u.Reported, u.HasReported = max(u.Reported, 0), 0, false
 			break
 		}
 		upstream := amount(c.text[upstreamWord])

@@ -29,6 +29,8 @@ type Usage struct {
 	Reported    money.USD
 	HasReported bool
 	ReportedBy  string
+	// Fee is what ReportedBy charged on top of what another provider takes from the customer's own account, where that is not told and our own figure stands for it.
+	Fee money.USD
 	// Complete says that these are the final counts.
 	Complete bool
 }
