@@ -42,14 +42,16 @@ var arrows = map[string][]string{
 	"batch":                   {"", "budget", "store", "usage", "ratelimit"},
 	"gateway":                 {"", "budget", "money", "ratelimit", "usage"},
 	"observe":                 {"", "breaker"},
+	"internal/jobs":           {"", "budget", "money", "store"},
+	"gateway/admin":           {"", "breaker", "budget", "internal/jobs", "money", "ratelimit", "store"},
 	"internal/progress":       {"money"},
 	"setup": {
 		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "tokens", "usage",
 	},
 	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
-	"internal/app": {"", "budget", "config", "gateway", "logging", "money", "observe", "pricing", "redact", "setup", "simulate", "store", "store/postgres", "store/sqlite"},
+	"internal/app": {"", "budget", "config", "gateway", "gateway/admin", "logging", "money", "observe", "pricing", "redact", "setup", "simulate", "store", "store/postgres", "store/sqlite"},
 	"verify":       {"money", "store"},
-	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/progress", "money", "pricing", "simulate", "store", "usage", "verify"},
+	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/jobs", "internal/progress", "money", "pricing", "simulate", "store", "usage", "verify"},
 	"cmd/aurea":    {"internal/cli"},
 }
 

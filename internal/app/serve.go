@@ -20,6 +20,7 @@ import (
 
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/gateway"
+	"github.com/andres20980/aurea-orchestrator/gateway/admin"
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
@@ -80,13 +81,17 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 		Ended: func(c gateway.Call) { a.metrics.Request(c.Endpoint, c.Status, c.Refused) },
 	})
 	a.metrics.Watch(a.Orchestrator.Status)
+	operate := admin.New(admin.Config{
+		Orchestrator: a.Orchestrator, Store: a.Store, Flush: a.Tracker.Flush, MaxCall: a.Config.Timeouts.Request, Logger: a.Log,
+		Key: func() string { return s.config.Load().AdminKey.Reveal() }, Settings: func() any { return s.config.Load() },
+	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	mux.Handle("/", s.gateway)
 	s.server = &http.Server{
-		Handler: exactPaths(mux, s.gateway), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: exactPaths(mux, s.gateway, operate), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug), // clients that break off
 	}
 	if l = netutil.LimitListener(l, maxConnections); own == nil {
@@ -99,8 +104,12 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 }
 
 // exactPaths keeps calls from the mux, which would redirect a path that is not clean: a client would repeat its POST as a GET.
-func exactPaths(mux, calls http.Handler) http.Handler {
+func exactPaths(mux, calls, operate http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if admin.Serves(r.URL.Path) {
+			operate.ServeHTTP(w, r)
+			return
+		}
 		if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/v1/") {
 			mux.ServeHTTP(w, r)
 			return

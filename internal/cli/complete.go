@@ -10,11 +10,12 @@ import (
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/internal/app"
+	"github.com/andres20980/aurea-orchestrator/internal/jobs"
 )
 
 // Words that flags take. A shell offers them, and the commands check them.
 var (
-	jobStates = []string{"pending", "running", "paused", "done", "failed", "cancelled"}
+	jobStates = jobs.States
 	logLevels = []string{"debug", "info", "warn", "error"}
 	simAlgos  = []string{"sliding", "bucket", "fixed"}
 )

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/user"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -16,7 +16,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/internal/app"
-	"github.com/andres20980/aurea-orchestrator/internal/progress"
+	"github.com/andres20980/aurea-orchestrator/internal/jobs"
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
 )
@@ -102,30 +102,26 @@ func (p *program) withStore(do func(context.Context, store.Store, []string) erro
 	}
 }
 
-// find returns the job that a name on the command line means.
-func find(ctx context.Context, st store.Store, name string) (store.Job, error) {
-	id := name
-	if !strings.Contains(name, "/") {
-		id = aurea.LocalKey + "/" + name
+// steward changes jobs in the name of whoever runs the command.
+func (p *program) steward(st store.Store) jobs.Steward {
+	s := jobs.Steward{Store: st, Actor: aurea.LocalKey, Remote: "command line", MaxCall: p.maxCall}
+	if who, err := user.Current(); err == nil {
+		s.Remote += ", user " + who.Username
 	}
-	j, err := st.Job(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return j, &aurea.Error{Code: aurea.CodeNotFound, Message: fmt.Sprintf("no job %q in %s", name, st.Describe()), Hint: "see aurea jobs list", Err: err}
-	}
-	return j, err
+	return s
 }
 
 func (p *program) listJobs(ctx context.Context, st store.Store, state string) error {
 	if state != "" && !slices.Contains(jobStates, state) {
 		return usageError("--state %q: want %s", state, listed(jobStates))
 	}
-	jobs, err := st.Jobs(ctx, "")
+	all, err := st.Jobs(ctx, "")
 	if err != nil {
 		return err
 	}
 	views := []jobView{}
-	for _, j := range jobs {
-		v, err := viewJob(ctx, st, j.ID)
+	for _, j := range all {
+		v, err := jobs.Show(ctx, st, j.ID)
 		if err != nil {
 			return err
 		}
@@ -146,7 +142,7 @@ func (p *program) listJobs(ctx context.Context, st store.Store, state string) er
 }
 
 func (p *program) showJob(ctx context.Context, st store.Store, name string, results bool) error {
-	j, err := find(ctx, st, name)
+	j, err := jobs.Find(ctx, st, name)
 	if err != nil {
 		return err
 	}
@@ -154,7 +150,7 @@ func (p *program) showJob(ctx context.Context, st store.Store, name string, resu
 		_, err := batch.WriteResults(ctx, st, j.ID, false, p.stdout)
 		return err
 	}
-	v, err := viewJob(ctx, st, j.ID)
+	v, err := jobs.Show(ctx, st, j.ID)
 	if err != nil {
 		return err
 	}
@@ -162,7 +158,7 @@ func (p *program) showJob(ctx context.Context, st store.Store, name string, resu
 		p.event(v)
 		return nil
 	}
-	return v.print(p.stdout)
+	return printJob(v, p.stdout)
 }
 
 func (p *program) raiseJob(ctx context.Context, st store.Store, name, maxCost string) error {
@@ -170,57 +166,39 @@ func (p *program) raiseJob(ctx context.Context, st store.Store, name, maxCost st
 	if err != nil {
 		return usageError("--max-cost %q: want dollars as decimal text such as 2.50", maxCost)
 	}
-	j, err := find(ctx, st, name)
+	j, err := jobs.Find(ctx, st, name)
 	if err != nil {
 		return err
 	}
-	c, err := st.FindCounter(ctx, store.JobPrefix+j.ID, time.Time{})
+	r, err := p.steward(st).Raise(ctx, j, limit, nil)
 	if err != nil {
 		return err
-	}
-	if c, err = st.SetLimit(ctx, c.ID, limit); err != nil {
-		return err
-	}
-	when := "in force now"
-	if limit.Cmp(c.Committed) < 0 {
-		when = fmt.Sprintf("in force when calls under way ($%s held) have ended; nothing new is held", progress.Money(c.Leased()))
 	}
 	if p.flags.json {
-		p.event(map[string]any{"id": aurea.ShortName(j.ID), "limit_usd": c.Limit, "note": when})
+		p.event(map[string]any{"id": aurea.ShortName(j.ID), "limit_usd": r.Limit, "note": r.Note})
 		return nil
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: limit $%s, %s\n", aurea.ShortName(j.ID), c.Limit, when)
+	_, err = fmt.Fprintf(p.stdout, "%s: limit $%s, %s\n", aurea.ShortName(j.ID), r.Limit, r.Note)
 	return err
 }
 
 func (p *program) cancelJob(ctx context.Context, st store.Store, name string) error {
-	j, err := find(ctx, st, name)
+	j, err := jobs.Find(ctx, st, name)
 	if err != nil {
 		return err
 	}
-	if err := st.SetJobState(ctx, j.ID, store.JobCancelled, "cancelled by hand", time.Now()); err != nil && !errors.Is(err, store.ErrCancelled) {
-		return err
-	}
-	c, err := st.FindCounter(ctx, store.JobPrefix+j.ID, time.Time{})
-	if err != nil {
-		return err
-	}
-	if _, err := st.SetClosed(ctx, c.ID, true); err != nil {
+	if err := p.steward(st).Cancel(ctx, j, "cancelled by hand"); err != nil {
 		return err
 	}
 	return p.done(j.ID, "cancelled")
 }
 
 func (p *program) reconcileJob(ctx context.Context, st store.Store, name string, release bool) error {
-	j, err := find(ctx, st, name)
+	j, err := jobs.Find(ctx, st, name)
 	if err != nil {
 		return err
 	}
-	path, err := accounts(ctx, st, j)
-	if err != nil {
-		return err
-	}
-	ended, err := budget.Reconcile(ctx, st, path, j.ID, !release, time.Now(), p.maxCall)
+	ended, err := p.steward(st).Reconcile(ctx, j, !release)
 	if err != nil {
 		return err
 	}
@@ -236,38 +214,12 @@ func (p *program) reconcileJob(ctx context.Context, st store.Store, name string,
 	return err
 }
 
-// accounts returns the counters that a job's calls drew on, the job's own first.
-func accounts(ctx context.Context, st store.Store, j store.Job) ([]store.CounterID, error) {
-	names := []string{store.JobPrefix + j.ID}
-	for parent := j.Parent; parent != ""; {
-		above, err := st.Job(ctx, parent)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, store.JobPrefix+above.ID)
-		parent = above.Parent
-	}
-	names = append(names, aurea.SharedAccounts(j)...)
-	var path []store.CounterID
-	for _, name := range names {
-		c, err := st.FindCounter(ctx, name, time.Time{})
-		if errors.Is(err, store.ErrNotFound) {
-			continue // nothing was ever held on it
-		}
-		if err != nil {
-			return nil, err
-		}
-		path = append(path, c.ID)
-	}
-	return path, nil
-}
-
 func (p *program) removeJob(ctx context.Context, st store.Store, name string) error {
-	j, err := find(ctx, st, name)
+	j, err := jobs.Find(ctx, st, name)
 	if err != nil {
 		return err
 	}
-	err = st.RemoveJob(ctx, j.ID)
+	err = p.steward(st).Remove(ctx, j)
 	if busy, ok := errors.AsType[*store.BusyError](err); ok {
 		return &aurea.Error{
 			Code: aurea.CodeJobConflict, Err: err, Message: fmt.Sprintf("job %q is being run by process %d", name, busy.Runner.PID), Hint: "stop it first",

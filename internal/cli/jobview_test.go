@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/andres20980/aurea-orchestrator/internal/jobs"
 	"github.com/andres20980/aurea-orchestrator/money"
 )
 
@@ -15,9 +16,9 @@ func TestJobViewByThePriceTable(t *testing.T) {
 		own   string
 		there bool
 	}{{"0.5", false}, {"0.25", true}} {
-		v := jobView{ID: "a", ByModel: map[string]modelView{"m": {Calls: 1, Attempts: 1, Cost: sum("0.5"), Own: sum(c.own)}}}
+		v := jobView{Summary: jobs.Summary{ID: "a"}, ByModel: map[string]modelView{"m": {Calls: 1, Attempts: 1, Cost: sum("0.5"), Own: sum(c.own)}}}
 		var out strings.Builder
-		if err := v.print(&out); err != nil {
+		if err := printJob(v, &out); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(out.String(), "BY PRICE TABLE") && strings.Contains(out.String(), "0.25"); got != c.there {

@@ -11,6 +11,7 @@ import (
 
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/batch"
+	"github.com/andres20980/aurea-orchestrator/internal/jobs"
 	"github.com/andres20980/aurea-orchestrator/internal/progress"
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
@@ -55,7 +56,7 @@ type limitUsed struct {
 }
 
 func (r *batchRun) receipt(ctx context.Context) (receipt, error) {
-	view, err := viewJob(ctx, r.Store, r.job.ID)
+	view, err := jobs.Show(ctx, r.Store, r.job.ID)
 	out := receipt{
 		jobView: view, Event: "receipt", WallSeconds: time.Since(r.began).Seconds(), Skipped: r.loaded.Bad, Simulated: r.row.Simulated,
 		Retries: r.runner.Progress().Retries,
