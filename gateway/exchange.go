@@ -32,6 +32,7 @@ type exchange struct {
 	answer *aurea.Answer
 	err    error
 
+	said      []string // values of headers
 	streaming bool
 	status    int // that was sent
 	refused   aurea.Code
@@ -203,7 +204,14 @@ func (x *exchange) attempts(n int, queued time.Duration, injected int64) {
 }
 
 // say sets a header of the answer, whose name is in its canonical form.
-func (x *exchange) say(name, value string) { x.w.Header()[name] = []string{value} }
+func (x *exchange) say(name, value string) {
+	if len(x.said) == cap(x.said) {
+		x.said = make([]string, 0, 8) // of all of them at once
+	}
+	n := len(x.said)
+	x.said = append(x.said, value)
+	x.w.Header()[name] = x.said[n : n+1 : n+1]
+}
 
 // headers passes on the provider's headers, but for those that belong to its connection, to its own cookies and addresses, or to us.
 func (x *exchange) headers(from http.Header) {

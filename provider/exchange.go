@@ -46,13 +46,13 @@ func (p *HTTP) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
 		return out
 	}
 	silence.pause()
-	p.readWhole(ctx, silence, resp.Body, out)
+	p.readWhole(ctx, silence, resp, out)
 	return out
 }
 
 // readWhole reads an answer that is no stream.
-func (p *HTTP) readWhole(ctx context.Context, silence *watch, from io.Reader, out *aurea.Response) {
-	body, err := io.ReadAll(io.LimitReader(from, maxAnswer+1))
+func (p *HTTP) readWhole(ctx context.Context, silence *watch, from *http.Response, out *aurea.Response) {
+	body, err := readAll(io.LimitReader(from.Body, maxAnswer+1), from.ContentLength)
 	out.Body = body
 	if err == nil && len(body) > maxAnswer {
 		err = fmt.Errorf("the answer is longer than %d MB", maxAnswer>>20)
@@ -70,7 +70,33 @@ func (p *HTTP) readWhole(ctx context.Context, silence *watch, from io.Reader, ou
 	}
 }
 
-var errGarbage = errors.New("the provider answered something that is not JSON")
+// readAll is io.ReadAll with room for what was announced, if that is not much.
+func readAll(from io.Reader, announced int64) ([]byte, error) {
+	if announced < 0 || announced > trusted {
+		return io.ReadAll(from)
+	}
+	body := make([]byte, 0, announced+1) // with room to see the end
+	for {
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return body, err
+		case len(body) == cap(body):
+			return body, errLonger
+		}
+	}
+}
+
+// trusted is how much of an announced answer gets its memory before any of it has come.
+const trusted = 1 << 20
+
+var (
+	errLonger  = errors.New("the answer is longer than its Content-Length") // net/http reads no further, but other transports may
+	errGarbage = errors.New("the provider answered something that is not JSON")
+)
 
 // sending notes whether anything can have been written.
 type sending struct {
@@ -99,7 +125,7 @@ func (p *HTTP) prepare(ctx context.Context, path string, req *aurea.Request) (*h
 		}
 		s.Store(true)
 	}})
-	httpReq, err := p.post(ctx, path, req.Body)
+	httpReq, err := p.post(ctx, path, req.Body, through(req.Header)+len(p.cfg.Headers)+3)
 	if err != nil {
 		return nil, nil, p.clean(ctx, err)
 	}
@@ -122,7 +148,7 @@ func (p *HTTP) prepare(ctx context.Context, path string, req *aurea.Request) (*h
 var contentType, userAgent = []string{"application/json"}, []string{"aurea"}
 
 // post is a request with a body. It has no GetBody, with which net/http repeats a POST that carries an Idempotency-Key behind our back.
-func (p *HTTP) post(ctx context.Context, path string, body []byte) (*http.Request, error) {
+func (p *HTTP) post(ctx context.Context, path string, body []byte, headers int) (*http.Request, error) {
 	if p.base == nil || p.base.Host == "" || p.base.RawQuery != "" || p.base.Fragment != "" || p.base.RawPath != "" {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.cfg.BaseURL+path, bytes.NewReader(body))
 		if err == nil {
@@ -133,13 +159,23 @@ func (p *HTTP) post(ctx context.Context, path string, body []byte) (*http.Reques
 	to := *p.base
 	to.Path += path
 	r := &http.Request{
-		Method: http.MethodPost, URL: &to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 16),
+		Method: http.MethodPost, URL: &to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, headers),
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
 	if len(body) == 0 {
 		r.Body = http.NoBody
 	}
 	return r.WithContext(ctx), nil
+}
+
+// through counts the headers that pass.
+func through(h http.Header) (n int) {
+	for name := range h {
+		if passes(name) {
+			n++
+		}
+	}
+	return n
 }
 
 // passes reports whether a caller's header goes through: credentials and what belongs to one connection do not.

@@ -19,6 +19,6 @@ func (p *HTTP) Forward(ctx context.Context, path string, req *aurea.Request) *au
 	}
 	defer resp.Body.Close()
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}
-	p.readWhole(ctx, nil, resp.Body, out)
+	p.readWhole(ctx, nil, resp, out)
 	return out
 }

@@ -118,11 +118,7 @@ func (t *tx) InsertCalls(entries []store.Entry) ([]bool, error) {
 		if err := t.checkCounters(c.Path); err != nil {
 			return nil, err
 		}
-		args, err := withSum("call", callArgs(c))
-		if err != nil {
-			return nil, err
-		}
-		n, err := t.exec(qCallInsert, args...)
+		n, err := t.exec(qCallInsert, t.withSum("call", callArgs(c))...)
 		if err != nil {
 			return nil, fmt.Errorf("call %s: %w", c.ID, err)
 		}

@@ -46,13 +46,14 @@ type Store struct {
 	read  *sql.DB
 	write *sql.DB
 
-	writer chan struct{} // holds one token while a write runs; it guards what follows
-	conn   *sql.Conn
-	stmts  map[string]*sql.Stmt
-	nums   map[store.OwnerID]int64      // of owners, which never change
-	known  map[store.CounterID]struct{} // counters that are there; none is ever deleted
-	looked atomic.Int64                 // when the file was last seen in place, in nanoseconds since 1970
-	closed atomic.Bool
+	writer  chan struct{} // holds one token while a write runs; it guards what follows
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	scratch []byte                       // for checksums; the writer uses it
+	nums    map[store.OwnerID]int64      // of owners, which never change
+	known   map[store.CounterID]struct{} // counters that are there; none is ever deleted
+	looked  atomic.Int64                 // when the file was last seen in place, in nanoseconds since 1970
+	closed  atomic.Bool
 
 	log      *slog.Logger
 	mark     *mark
