@@ -68,7 +68,8 @@ func (w *walk) billAnswer(t *target, resp *Response) bill {
 func (w *walk) priced(t *target, u usage.Usage) bill {
 	price := t.price
 	if snapshot, ok := w.s.prices.Snapshot(t.provider.Name(), t.model, u.Model, w.started); ok {
-		price = &snapshot
+		own := snapshot // here, so that only those take memory
+		price = &own
 	}
 	w.o.servedUnasked(t.provider.Name(), w.request.Tier, u.Tier)
 	cost, err := usage.Cost(*price, u)
