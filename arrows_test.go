@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"store/storetest":         {"money", "store"},
 	"batch":                   {"", "budget", "store", "usage", "ratelimit"},
 	"gateway":                 {"", "budget", "money", "ratelimit", "usage"},
-	"observe":                 {"", "breaker"},
+	"observe":                 {"", "breaker", "money"},
 	"internal/jobs":           {"", "budget", "money", "store"},
 	"gateway/admin":           {"", "breaker", "budget", "internal/jobs", "money", "ratelimit", "store"},
 	"internal/progress":       {"money"},

@@ -52,8 +52,11 @@ func (w *walk) shape(t *target) (err error) {
 	if err := w.capOutput(t, &req); err != nil {
 		return err
 	}
-	if t.body, t.hideUsage, err = usage.IncludeUsage(w.call.API, t.body); err != nil {
-		return &Error{Code: CodeInvalidRequest, Message: err.Error(), Err: err}
+	t.hideUsage = false
+	if req.Stream {
+		if t.body, t.hideUsage, err = usage.IncludeUsage(w.call.API, t.body); err != nil {
+			return &Error{Code: CodeInvalidRequest, Message: err.Error(), Err: err}
+		}
 	}
 	req.BodyBytes, t.request = int64(len(t.body)), req
 	t.inputLen = req.BodyBytes - req.MediaBytes

@@ -250,7 +250,7 @@ func (x *exchange) report() {
 	}
 	x.h.cfg.Ended(Call{Endpoint: x.e.path, Status: x.status, Refused: x.refused, Answer: x.answer, Took: took})
 	log := x.h.cfg.Logger.Handler()
-	ctx := context.WithoutCancel(x.r.Context())
+	ctx := x.r.Context()
 	if !log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}

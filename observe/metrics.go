@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/breaker"
+	"github.com/andres20980/aurea-orchestrator/money"
 )
 
 // Metrics counts calls. Dollars are floats here, for graphs; the ledger has them exactly. It is safe for concurrent use. Names are a contract.
@@ -21,6 +23,8 @@ type Metrics struct {
 
 	requests, attempts, retries, refusals, tokens, cost *prometheus.CounterVec
 	queue                                               prometheus.Histogram
+
+	known sync.Map // of target to *series, as many as there are series
 }
 
 // NewMetrics returns metrics that start at zero.
@@ -47,14 +51,37 @@ func NewMetrics() *Metrics {
 
 // Attempt counts an attempt that has ended.
 func (m *Metrics) Attempt(a aurea.Attempt) {
-	m.attempts.WithLabelValues(a.Provider, a.Model, strconv.Itoa(a.Status)).Inc()
+	of := m.of(target{a.Provider, a.Model, a.Status})
+	of.attempts.Inc()
 	if a.Retried {
 		m.retries.WithLabelValues(a.Provider, a.Model, a.Reason).Inc()
 	}
-	m.tokens.WithLabelValues(a.Model, "input").Add(float64(a.Usage.InputTokens()))
-	m.tokens.WithLabelValues(a.Model, "output").Add(float64(a.Usage.OutputTokens()))
-	m.cost.WithLabelValues(a.Model).Add(dollars(a.Cost))
+	of.input.Add(float64(a.Usage.InputTokens()))
+	of.output.Add(float64(a.Usage.OutputTokens()))
+	of.cost.Add(float64(a.Cost) / float64(money.Dollar))
 	m.queue.Observe(a.Queued.Seconds())
+}
+
+// target is what the counters of attempts are by, and series those counters: to look one up by its labels takes as long as all the rest.
+type (
+	target struct {
+		provider, model string
+		status          int
+	}
+	series struct{ attempts, input, output, cost prometheus.Counter }
+)
+
+func (m *Metrics) of(t target) *series {
+	if v, ok := m.known.Load(t); ok {
+		s, _ := v.(*series)
+		return s
+	}
+	s := &series{
+		attempts: m.attempts.WithLabelValues(t.provider, t.model, strconv.Itoa(t.status)),
+		input:    m.tokens.WithLabelValues(t.model, "input"), output: m.tokens.WithLabelValues(t.model, "output"), cost: m.cost.WithLabelValues(t.model),
+	}
+	m.known.Store(t, s)
+	return s
 }
 
 // Request counts a request at the gateway; refused is the code of a refusal, or empty.

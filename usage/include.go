@@ -17,7 +17,9 @@ func IncludeUsage(api API, body []byte) (out []byte, changed bool, err error) {
 	if api != Chat && api != Completions {
 		return body, false, nil
 	}
-	dec := loose(body)
+	s := borrow(body, jsontext.AllowDuplicateNames(true))
+	defer s.giveBack()
+	dec := &s.Decoder
 	if dec.PeekKind() != '{' {
 		return nil, false, errors.New("the body is not a JSON object")
 	}

@@ -19,7 +19,9 @@ func Parse(api API, body []byte) (Usage, error) {
 	if api == Gemini {
 		return parseGemini(body)
 	}
-	a := answer{dec: lenient(body), names: namesOf(api)}
+	s := borrow(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	defer s.giveBack()
+	a := answer{dec: &s.Decoder, names: namesOf(api)}
 	if a.dec.PeekKind() != '{' || eachName(a.dec, a.field) != nil || goesOn(a.dec) {
 		return Usage{}, errCut
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -62,12 +63,19 @@ const serverRounds = 10
 // price, such as the schema of a tool, has to be JSON and no more. Names
 // count exactly as written; Max_Tokens is not max_tokens. The error names the field and never quotes a value longer than 40 bytes.
 func ReadRequest(api API, body []byte) (Request, error) {
-	if !api.Known() {
-		return Request{}, fmt.Errorf("%q is not an API", string(api))
+	r, _ := readers.Get().(*RequestReader)
+	req, err := r.Read(api, body)
+	if len(body) <= kept {
+		r.forget()
+		readers.Put(r)
 	}
-	r := &requestReader{dec: loose(body)}
-	return r.read(api, body)
+	return req, err
 }
+
+var readers = sync.Pool{New: func() any { return new(RequestReader) }}
+
+// kept is the longest body after which what it was read with is used again.
+const kept = 64 << 10
 
 // read reads the body that the decoder begins with.
 func (r *requestReader) read(api API, body []byte) (Request, error) {

@@ -28,3 +28,9 @@ func (r *RequestReader) Read(api API, body []byte) (Request, error) {
 	r.names, r.caps = one.names, one.caps
 	return req, err
 }
+
+// forget lets go of the last body.
+func (r *RequestReader) forget() {
+	r.body = bytes.Buffer{}
+	r.dec.Reset(&r.body)
+}

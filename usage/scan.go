@@ -3,6 +3,7 @@ package usage
 import (
 	"bytes"
 	"errors"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -56,6 +57,28 @@ func passEmpty(dec *jsontext.Decoder) (bool, error) {
 // loose reads JSON in which names may be there twice: whoever reads a name looks out for that himself, which costs less.
 func loose(body []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
+}
+
+// A scratch is a decoder that is used again.
+type scratch struct {
+	jsontext.Decoder
+	body bytes.Buffer
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// borrow returns a decoder of a body, to be given back when nothing that was read with it is in use.
+func borrow(body []byte, opts ...jsontext.Options) *scratch {
+	s, _ := scratches.Get().(*scratch)
+	s.body = *bytes.NewBuffer(body)
+	s.Reset(&s.body, opts...)
+	return s
+}
+
+func (s *scratch) giveBack() {
+	s.body = bytes.Buffer{}
+	s.Reset(&s.body)
+	scratches.Put(s)
 }
 
 // skip passes over a value. Reading it whole takes half as long as passing over its tokens.
