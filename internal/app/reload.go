@@ -49,7 +49,6 @@ func (s *Server) Reload(cfg *config.Config) (restart []string, err error) {
 		{"database", cfg.Database != before.Database},
 		{"listen", cfg.Listen != before.Listen},
 		{"tls", cfg.TLS != before.TLS},
-		{"admin_key", cfg.AdminKey != before.AdminKey},
 		{"timezone", cfg.Timezone.String() != before.Timezone.String()},
 		{"logging", cfg.Logging != before.Logging},
 	} {

@@ -83,7 +83,7 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 	a.metrics.Watch(a.Orchestrator.Status)
 	operate := admin.New(admin.Config{
 		Orchestrator: a.Orchestrator, Store: a.Store, Flush: a.Tracker.Flush, MaxCall: a.Config.Timeouts.Request, Logger: a.Log,
-		Key: func() string { return s.config.Load().AdminKey.Reveal() }, Settings: func() any { return s.config.Load() },
+		Key: func() string { return s.config.Load().AdminKey.Reveal() }, Settings: s.inForce,
 	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
@@ -178,4 +178,11 @@ func (s *Server) models() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// inForce is the configuration that is in force: what needs a restart is as it was at the start.
+func (s *Server) inForce() any {
+	began, shown := s.app.Config, *s.config.Load()
+	shown.Database, shown.Listen, shown.TLS, shown.Timezone, shown.Logging = began.Database, began.Listen, began.TLS, began.Timezone, began.Logging
+	return &shown
 }

@@ -23,7 +23,7 @@ import (
 
 func (p *program) jobsCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "jobs", Short: "See and steer jobs: list, show, raise, cancel, reconcile, rm", Args: cobra.NoArgs,
+		Use: "jobs", Short: "See and steer jobs: list, show, raise, cancel, reconcile, rm, log", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var state string
@@ -73,10 +73,11 @@ Look at the provider's bill, then book it as spent (the default) or give it back
 		Use: "rm ID", Short: "Delete a job's items and results; what it spent stays in the books", Args: cobra.ExactArgs(1),
 		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error { return p.removeJob(ctx, st, args[0]) }),
 	}
-	for _, one := range []*cobra.Command{show, raise, cancel, reconcile, rm} {
+	history := p.jobsLogCommand()
+	for _, one := range []*cobra.Command{show, raise, cancel, reconcile, rm, history} {
 		one.ValidArgsFunction = p.completeJob(false)
 	}
-	cmd.AddCommand(list, show, raise, cancel, reconcile, rm)
+	cmd.AddCommand(list, show, raise, cancel, reconcile, rm, history)
 	return cmd
 }
 

@@ -33,6 +33,7 @@ job share budget.max_job_cost a day. The answer says what it cost in x-aurea-cos
   POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1/messages/count_tokens
        and the same below /openai and /anthropic
   GET  /v1/models   /healthz   /readyz   /metrics
+       /admin/v1/...   jobs, calls, spending, limits: see docs/admin.md
 
 SIGTERM or Ctrl-C stops listening and waits for the calls under way; a second one cuts them off.`,
 		Example: `  aurea serve
