@@ -71,6 +71,9 @@ type Config struct {
 	MaxWait *time.Duration
 	// Timeouts of an attempt.
 	Timeouts Timeouts
+	// Free says which requests of [Orchestrator.Pass] to a provider cost nothing, by their method and their path after the base URL, without a slash before it. Default: to
+	// ask which models there are.
+	Free func(provider, method, path string) bool
 	// CutStops says of which providers it is known that they stop writing when the connection is closed. What a stream that was cut may have cost beyond
 	// what was read of it is then two seconds of writing, where nothing is hidden, and else the rest of its bound. Default: of none.
 	CutStops func(provider string) bool
@@ -203,6 +206,9 @@ func (c Config) withDefaults() Config {
 	c.Timeouts.Request = cmp.Or(c.Timeouts.Request, 10*time.Minute)
 	c.Timeouts.FirstByte = cmp.Or(c.Timeouts.FirstByte, 2*time.Minute)
 	c.Timeouts.IdleStream = cmp.Or(c.Timeouts.IdleStream, time.Minute)
+	if c.Free == nil {
+		c.Free = ListsModels
+	}
 	if c.CutStops == nil {
 		c.CutStops = func(string) bool { return false }
 	}

@@ -35,6 +35,7 @@ type settings struct {
 	cutStops  func(string) bool
 	jobLimit  money.Sum
 	observe   func(Attempt)
+	free      func(provider, method, path string) bool
 
 	retryRatio, retryBurst float64
 }
@@ -51,7 +52,7 @@ func newSettings(cfg Config, before *settings) *settings {
 	s := &settings{
 		providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router, rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput,
 		capField: cfg.CapField, caps: cfg.Caps, noUnbound: cfg.RefuseUnbounded, proven: cfg.ProvenBound, retry: *cfg.Retry, breaker: *cfg.Breaker,
-		maxWait: *cfg.MaxWait, timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, observe: cfg.Observe,
+		maxWait: *cfg.MaxWait, timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, observe: cfg.Observe, free: cfg.Free,
 		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
 	}
 	if s.breakers = breaker.NewRegistry(s.breaker); before != nil && reflect.DeepEqual(before.breaker, s.breaker) {

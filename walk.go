@@ -12,6 +12,7 @@ import (
 
 	"github.com/andres20980/aurea-orchestrator/breaker"
 	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/store"
@@ -25,6 +26,8 @@ type Call struct {
 	// Job pays for it.
 	Job *Job
 	API usage.API
+	// Provider, if not empty, is the only provider that the call goes to, with the model's name as it is in Body.
+	Provider string
 	// Body is the request in the API's own format; it is not changed.
 	Body []byte
 	// Header holds what goes through to the provider, such as Idempotency-Key. Credentials in it are ignored.
@@ -208,7 +211,7 @@ func (w *walk) read() error {
 
 // policy asks whether the model may be called and where it goes; each target must have a price.
 func (w *walk) policy() error {
-	route, err := w.s.router.Resolve(w.request.Model, formatOf(w.call.API))
+	route, err := w.route()
 	if err != nil {
 		return routeRefused(err)
 	}
@@ -225,13 +228,18 @@ func (w *walk) policy() error {
 	return nil
 }
 
-func (w *walk) newTarget(provider, model, settings string) (*target, error) {
-	up, ok := w.s.providers[provider]
-	if !ok {
-		return nil, &Error{Code: CodeModelNotFound, Message: fmt.Sprintf("provider %q is not configured", provider), Hint: "add it to the configuration"}
+// route is where the router sends the model, or the one provider that the call names.
+func (w *walk) route() (policy.Route, error) {
+	if w.call.Provider == "" {
+		return w.s.router.Resolve(w.request.Model, formatOf(w.call.API))
 	}
-	if why := w.s.unusable[provider]; why != "" {
-		return nil, &Error{Code: CodeUnauthorized, Message: fmt.Sprintf("provider %q cannot be used: %s", provider, why), Hint: "give it a key, or route the model to another one"}
+	return w.s.router.ResolveAt(w.call.Provider, w.request.Model, formatOf(w.call.API))
+}
+
+func (w *walk) newTarget(provider, model, settings string) (*target, error) {
+	up, err := w.s.usable(provider)
+	if err != nil {
+		return nil, err
 	}
 	price, err := w.s.price(provider, w.request.Model, model, w.began)
 	if err != nil {

@@ -66,6 +66,8 @@ type Provider struct {
 	// Profile says how the provider counts and limits: generic, openai, anthropic, azure or gemini.
 	// Default: by the host of BaseURL where it is the provider's own, else generic.
 	Profile string
+	// FreePaths are globs of paths after the base URL, such as "moderations" or "files/*", that cost nothing: the gateway passes requests to them through.
+	FreePaths []string
 	// Settlement says whether the provider's limiter gives unused tokens back: "none" or "refund".
 	// Default: "", as the profile says.
 	Settlement string

@@ -59,6 +59,7 @@ func providerFields(p *Provider) []field {
 			}
 		}),
 		single("profile", into(&p.Profile, choice("generic", "openai", "anthropic", "azure", "gemini"))),
+		single("free_paths", func(r *reader, v value) { p.FreePaths = r.names(v) }),
 		single("settlement", into(&p.Settlement, choice("none", "refund"))),
 		single("headers", func(r *reader, v value) { p.Headers = r.headers(v) }),
 		single("output_cap_field", into(&p.OutputCapField, parseField)),

@@ -203,6 +203,7 @@ func (p Provider) tree() tree {
 	}
 	t.add("api_keys", keys)
 	t.add("profile", p.Profile)
+	t.add("free_paths", list(p.FreePaths))
 	t.add("settlement", p.Settlement)
 	for _, name := range sortedKeys(p.Headers) {
 		headers.add(name, p.Headers[name].String())

@@ -25,6 +25,8 @@ type exchange struct {
 	id      string
 	began   time.Time
 
+	provider string // the only one that it may go to; empty: any
+
 	ctx    context.Context
 	body   []byte
 	job    *aurea.Job
@@ -259,6 +261,9 @@ func (x *exchange) report() {
 		slog.String("call_id", x.id), slog.String("endpoint", x.e.path), slog.Int("status", x.status), slog.Duration("took", took), slog.Int("body_bytes", len(x.body)))
 	if x.job != nil {
 		line = append(line, slog.String("job", x.job.ID))
+	}
+	if x.answer == nil && x.provider != "" {
+		line = append(line, slog.String("provider", x.provider))
 	}
 	if x.refused != "" {
 		line = append(line, slog.String("refused", string(x.refused)))

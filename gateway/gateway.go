@@ -86,19 +86,21 @@ type endpoint struct {
 	count bool // tokens are counted there, for nothing
 }
 
-var endpoints = map[string]endpoint{}
+var endpoints = byPath(
+	endpoint{path: "/v1/chat/completions", api: usage.Chat},
+	endpoint{path: "/v1/completions", api: usage.Completions},
+	endpoint{path: "/v1/responses", api: usage.Responses},
+	endpoint{path: "/v1/embeddings", api: usage.Embeddings},
+	endpoint{path: "/v1/messages", api: usage.Messages, shape: anthropic},
+	endpoint{path: "/v1/messages/count_tokens", api: usage.Messages, shape: anthropic, count: true},
+)
 
-func init() {
-	for _, e := range []endpoint{
-		{path: "/v1/chat/completions", api: usage.Chat},
-		{path: "/v1/completions", api: usage.Completions},
-		{path: "/v1/responses", api: usage.Responses},
-		{path: "/v1/embeddings", api: usage.Embeddings},
-		{path: "/v1/messages", api: usage.Messages, shape: anthropic},
-		{path: "/v1/messages/count_tokens", api: usage.Messages, shape: anthropic, count: true},
-	} {
-		endpoints[e.path] = e
+func byPath(list ...endpoint) map[string]endpoint {
+	all := make(map[string]endpoint, len(list))
+	for _, e := range list {
+		all[e.path] = e
 	}
+	return all
 }
 
 // ServeHTTP answers the endpoints, and an error of OpenAI's shape everywhere else.
@@ -115,6 +117,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e, ok := endpoints[path]
 	switch {
+	case strings.HasPrefix(path, passPrefix):
+		h.pass(w, r)
 	case !ok:
 		refuse(w, openAI, &aurea.Error{
 			Code: aurea.CodeNotFound, Message: "there is no " + clip(r.URL.Path), Hint: "calls go to /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings or /v1/messages",
@@ -123,7 +127,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		refuseStatus(w, e.shape, http.StatusMethodNotAllowed, &aurea.Error{Code: aurea.CodeInvalidRequest, Message: clip(r.Method) + " is not allowed here", Hint: "use POST"})
 	default:
-		h.call(w, r, e)
+		h.call(w, r, e, "")
 	}
 }
 
@@ -139,9 +143,14 @@ type Call struct {
 	Took   time.Duration
 }
 
-// call answers one call.
-func (h *Handler) call(w http.ResponseWriter, r *http.Request, e endpoint) {
-	x := &exchange{h: h, w: w, r: r, e: e, began: time.Now(), id: aurea.NewCallID(), control: http.NewResponseController(w)}
+func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, e endpoint) *exchange {
+	return &exchange{h: h, w: w, r: r, e: e, began: time.Now(), id: aurea.NewCallID(), control: http.NewResponseController(w)}
+}
+
+// call answers one call. provider is the only one that it may go to, if not empty.
+func (h *Handler) call(w http.ResponseWriter, r *http.Request, e endpoint, provider string) {
+	x := h.exchange(w, r, e)
+	x.provider = provider
 	x.run()
 	x.report()
 }
@@ -174,7 +183,7 @@ func (x *exchange) run() {
 	defer x.h.live.add(x.job, cancel)()
 	x.ctx = ctx
 	x.answer, x.err = x.h.cfg.Orchestrator.Do(ctx, aurea.Call{
-		ID: x.id, Job: x.job, API: x.e.api, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: x.h.rules.Load().maxWait, Sink: x, OnSend: x.sending,
+		ID: x.id, Job: x.job, API: x.e.api, Provider: x.provider, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: x.h.rules.Load().maxWait, Sink: x, OnSend: x.sending,
 		Logged: true,
 	})
 	x.finish()
@@ -182,7 +191,7 @@ func (x *exchange) run() {
 
 // count answers a count of tokens, which belongs to no job.
 func (x *exchange) count() {
-	a, err := x.h.cfg.Orchestrator.CountTokens(x.r.Context(), aurea.Call{ID: x.id, Body: x.body, Header: x.r.Header})
+	a, err := x.h.cfg.Orchestrator.CountTokens(x.r.Context(), aurea.Call{ID: x.id, Provider: x.provider, Body: x.body, Header: x.r.Header})
 	if err != nil {
 		x.refuse(err)
 		return

@@ -173,6 +173,16 @@ func (r *Router) Resolve(model, format string) (Route, error) {
 	return r.speaking(model, format, route)
 }
 
+// ResolveAt returns the route to one provider for the model name that it knows. Its limits are those of the entry that a caller of PROVIDER/NAME or of NAME meets,
+// if that leads there. The errors are those of [Router.Resolve].
+func (r *Router) ResolveAt(provider, model, format string) (Route, error) {
+	if model == "" {
+		return Route{}, &ModelNotFound{Hint: "the request names no model"}
+	}
+	key, _ := r.settings(provider, model)
+	return r.speaking(model, format, Route{Targets: []Target{{Provider: provider, Model: model, Settings: key}}})
+}
+
 // entry returns the models entry for a name: the exact one, else the first glob.
 func (r *Router) entry(model string) *Model {
 	if m, ok := r.exact[model]; ok {

@@ -107,6 +107,16 @@ func (s *settings) limits(provider, _, key string) (ratelimit.Limits, ratelimit.
 	return l, profile
 }
 
+// free reports whether a request costs nothing: what the operator says, and asking which models there are.
+func (s *settings) free(provider, method, path string) bool {
+	for _, glob := range s.byName[provider].FreePaths {
+		if policy.Match(glob, path) {
+			return true
+		}
+	}
+	return aurea.ListsModels(provider, method, path)
+}
+
 // cutStops reports whether the operator said so: no provider of the profiles promises it.
 func (s *settings) cutStops(provider string) bool {
 	stops := s.byName[provider].CutStopsGeneration

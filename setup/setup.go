@@ -47,7 +47,7 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 		},
 		MaxWait:  new(cfg.Limits.MaxWait),
 		Timeouts: aurea.Timeouts{Request: cfg.Timeouts.Request, FirstByte: cfg.Timeouts.FirstByte, IdleStream: cfg.Timeouts.IdleStream},
-		CutStops: settings.cutStops,
+		CutStops: settings.cutStops, Free: settings.free,
 		JobLimit: &limit,
 	}, nil
 }

@@ -110,7 +110,7 @@ func exactPaths(mux, calls, operate http.Handler) http.Handler {
 			operate.ServeHTTP(w, r)
 			return
 		}
-		if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/v1/") {
+		if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/p/") {
 			mux.ServeHTTP(w, r)
 			return
 		}

@@ -1,0 +1,4 @@
+package gateway
+
+// PassPath is passPath, for its fuzz target.
+var PassPath = passPath
