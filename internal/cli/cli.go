@@ -114,7 +114,7 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY, or rehearse without either: aurea run F
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&p.flags.config, "config", "", "configuration `file` (else AUREA_CONFIG, ./aurea.yaml, $XDG_CONFIG_HOME/aurea/aurea.yaml)")
-	f.StringVar(&p.flags.database, "database", "", "where jobs and money are kept: sqlite:`FILE`")
+	f.StringVar(&p.flags.database, "database", "", "where jobs and money are kept: sqlite:`FILE` or a postgres:// URL")
 	f.BoolVar(&p.flags.json, "json", false, "write events, data and errors as JSON on stdout")
 	f.BoolVar(&p.flags.quiet, "quiet", false, "no progress and no receipt")
 	f.StringVar(&p.flags.logLevel, "log-level", "", "debug, info, warn or error")
@@ -123,7 +123,7 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY, or rehearse without either: aurea run F
 		return &exit{code: exitUsage, err: fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		p.runCommand(), p.planCommand(), p.serveCommand(), p.jobsCommand(), p.pricesCommand(), p.verifyCommand(), p.simCommand(), p.configCommand(), p.manCommand(), p.versionCommand(),
+		p.runCommand(), p.planCommand(), p.serveCommand(), p.jobsCommand(), p.dbCommand(), p.pricesCommand(), p.verifyCommand(), p.simCommand(), p.configCommand(), p.manCommand(), p.versionCommand(),
 	)
 	p.completions(root)
 	strictCompletion(root)

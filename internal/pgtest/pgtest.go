@@ -228,6 +228,15 @@ func (s *Server) Exec(t testing.TB, database, statement string) {
 	}
 }
 
+// Tool runs a program of the installation, such as pg_dump, as the user of the test.
+func (s *Server) Tool(t testing.TB, name string, args ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(s.bin, name), args...).CombinedOutput() // #nosec G204 -- as above
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
 // programs finds the folder of initdb and postgres.
 func programs() (string, error) {
 	var places []string

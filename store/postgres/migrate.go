@@ -128,3 +128,13 @@ func version(ctx context.Context, db *sql.DB) (v int64, err error) {
 	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+versionTable+` WHERE is_applied`).Scan(&v)
 	return v, wrap(ctx, err)
 }
+
+// Schema returns the version of the schema, and the one that this program knows.
+func (s *Store) Schema(ctx context.Context) (have, newest int64, err error) {
+	err = s.view(ctx, do(`SELECT coalesce(max(version_id), 0) FROM `+versionTable+` WHERE is_applied`).into(&have))
+	if err != nil {
+		return 0, 0, err
+	}
+	newest, err = newestSchema()
+	return have, newest, err
+}

@@ -46,3 +46,14 @@ func (s *Store) SetChunk(n int) { s.chunk = n }
 
 // SetStretch sets how many rows a page of the books looks at.
 func (s *Store) SetStretch(n int) { s.stretch = n }
+
+// Dumped are the tables that are put out.
+func Dumped() (names []string) {
+	for _, d := range dumped {
+		names = append(names, d.table)
+	}
+	for name := range plainTables {
+		names = append(names, name)
+	}
+	return names
+}
