@@ -101,6 +101,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
+	// What is set for this answer must not cut off the next one on the connection.
+	control := http.NewResponseController(w)
+	defer func() {
+		_ = control.SetReadDeadline(time.Time{}) // not every server has deadlines
+		_ = control.SetWriteDeadline(time.Time{})
+	}()
 	actor, err := h.admit(r)
 	if err != nil {
 		header.Set("WWW-Authenticate", "Bearer")

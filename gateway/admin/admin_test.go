@@ -71,6 +71,7 @@ func TestAdmission(t *testing.T) {
 		"with the key, from a page":   {locked, []string{"Origin", "https://evil.example"}, 401},
 		"without the key":             {locked, []string{"Authorization", ""}, 401},
 		"wrong key":                   {locked, []string{"Authorization", "Bearer " + rand.Text()}, 401},
+		"key, scheme in small":        {locked, []string{"Authorization", "bearer " + locked.key}, 200},
 		"key without Bearer":          {locked, []string{"Authorization", locked.key}, 401},
 		"key as password":             {locked, []string{"Authorization", "Basic " + locked.key}, 401},
 		"longer key":                  {locked, []string{"Authorization", "Bearer " + locked.key + "x"}, 401},
@@ -341,6 +342,38 @@ func TestBreakerReset(t *testing.T) {
 	v := into[object](t, h.ask(t, http.MethodGet, "/admin/v1/limits", ""), 200)
 	if l := v["limits"].([]any); len(l) != 1 || l[0].(object)["key"] != 1.0 || l[0].(object)["admitted"] != 1.0 {
 		t.Errorf("%v", v)
+	}
+}
+
+// deadlines are those that were set on a connection.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read, write time.Time
+	sets        int
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error  { d.read = t; return nil }
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; d.sets++; return nil }
+
+// The next request on a connection has no deadline of this one's.
+func TestDeadlinesEnd(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	handler := admin.New(admin.Config{Orchestrator: h.Orchestrator.Orchestrator, Store: h.store, Key: func() string { return "" }})
+	for path, body := range map[string]string{"calls": "", "calls.csv": "", "breakers/reset": `{"all":true}`} {
+		method := http.MethodGet
+		if body != "" {
+			method = http.MethodPost
+		}
+		local := net.Addr(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, local), method, "http://localhost/admin/v1/"+path, strings.NewReader(body))
+		r.RemoteAddr = "127.0.0.1:2"
+		r.Header.Set("Content-Type", "application/json")
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		handler.ServeHTTP(w, r)
+		if w.Code != 200 || !w.read.IsZero() || !w.write.IsZero() || w.sets < 2 {
+			t.Errorf("%s: %d, %v, %v, set %d times", path, w.Code, w.read, w.write, w.sets)
+		}
 	}
 }
 

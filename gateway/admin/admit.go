@@ -27,11 +27,12 @@ func (h *Handler) admit(r *http.Request) (actor string, err error) {
 	if wait := h.guesses.wait(from, time.Now()); wait > 0 {
 		return "", &aurea.Error{Code: aurea.CodeRateLimited, Message: "too many wrong admin keys from this address", Hint: "wait", RetryAfter: wait}
 	}
-	given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	bearer := strings.EqualFold(scheme, "Bearer")
 	// Sums of equal length: the comparison says nothing of the key, nor of its length.
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(key))
 	if subtle.ConstantTimeCompare(a[:], b[:]) != 1 || !bearer {
-		if given != "" {
+		if scheme != "" {
 			h.guesses.wrong(from, time.Now())
 		}
 		return "", unauthorized("the admin API wants its key", "send Authorization: Bearer with the admin_key of the configuration")

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,8 +18,12 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
-// maxBody is the largest body of a change.
-const maxBody = 64 << 10
+const (
+	// maxBody is the largest body of a change.
+	maxBody = 64 << 10
+	// slowClient is how long a client may take to send a change, to take an answer, or a page of an export.
+	slowClient = 30 * time.Second
+)
 
 // statusError is an invalid_request whose status is not 400.
 type statusError struct {
@@ -58,6 +63,7 @@ func answer(w http.ResponseWriter, v any) error {
 		return fmt.Errorf("write the answer as JSON: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slowClient)) // not every server has deadlines
 	_, err = w.Write(append(b, '\n'))
 	return left(err)
 }
@@ -133,6 +139,7 @@ func (r *request) read(w http.ResponseWriter, into any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return &statusError{http.StatusUnsupportedMediaType, "a change wants a JSON body", "send Content-Type: application/json"}
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(slowClient)) // not every server has deadlines
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &aurea.Error{Code: aurea.CodeBodyTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)}

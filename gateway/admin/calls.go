@@ -12,9 +12,6 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
-// slowReader is how long a client may take for a page of an export.
-const slowReader = 30 * time.Second
-
 // callView is a row of the books: one attempt, or what was booked of one later.
 type callView struct {
 	ID         string     `json:"id"`
@@ -159,7 +156,7 @@ func (h *Handler) callsCSV(w http.ResponseWriter, r *request) error {
 		case err != nil:
 			return err
 		}
-		_ = control.SetWriteDeadline(time.Now().Add(slowReader)) // not every server has one
+		_ = control.SetWriteDeadline(time.Now().Add(slowClient)) // not every server has one
 		if !began {
 			began = true
 			w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
