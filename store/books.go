@@ -8,7 +8,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/money"
 )
 
-// ErrTooMany: an answer would have more rows than its caller can take; ask for less time, or for fewer kinds.
+// ErrTooMany says that an answer would have more rows than its caller can take; ask for less time, or for fewer kinds.
 var ErrTooMany = errors.New("store: too many rows")
 
 // JobFilter says which jobs are meant. The zero value means all.

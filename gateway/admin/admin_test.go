@@ -110,8 +110,14 @@ func TestAdmissionByAddress(t *testing.T) {
 		at, from string
 		status   int
 	}{
-		{"127.0.0.1:1", "127.0.0.1:2", 200}, {"[::1]:1", "[::1]:2", 200}, {"[::ffff:127.0.0.1]:1", "127.0.0.9:2", 200}, {"192.0.2.1:1", "127.0.0.1:2", 401},
-		{"127.0.0.1:1", "192.0.2.1:2", 401}, {"[::]:1", "[::1]:2", 401}, {"", "127.0.0.1:2", 401}, {"127.0.0.1:1", "@", 401},
+		{"127.0.0.1:1", "127.0.0.1:2", 200},
+		{"[::1]:1", "[::1]:2", 200},
+		{"[::ffff:127.0.0.1]:1", "127.0.0.9:2", 200},
+		{"192.0.2.1:1", "127.0.0.1:2", 401},
+		{"127.0.0.1:1", "192.0.2.1:2", 401},
+		{"[::]:1", "[::1]:2", 401},
+		{"", "127.0.0.1:2", 401},
+		{"127.0.0.1:1", "@", 401},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/admin/v1/config", nil)
 		r.RemoteAddr = c.from
@@ -240,7 +246,7 @@ func TestListJobs(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, "")
 	want := []any{}
-	for _, name := range strings.Split("a b c d e", " ") {
+	for name := range strings.SplitSeq("a b c d e", " ") {
 		if _, err := h.Job(name, aurea.Dollar); err != nil {
 			t.Fatal(err)
 		}
