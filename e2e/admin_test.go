@@ -97,7 +97,9 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("%v", changes)
 	}
 	h.runs(0, "jobs", "cancel", "a")
-	until(t, "the command line's row", func() bool { return strings.Contains(admin(t, url, key, "/audit?limit=1", "").body, `"remote":"command line`) })
+	until(t, "the command line's row", func() bool {
+		return strings.Contains(admin(t, url, key, "/audit?limit=1", "").body, `"remote":"command line`)
+	})
 	if a := admin(t, url, key, "/calls.csv?job=a", ""); a.status != 200 || !strings.HasPrefix(a.body, "id,attempt,") || strings.Count(a.body, "\n") < 5 {
 		t.Errorf("%d: %s", a.status, a.body)
 	}
