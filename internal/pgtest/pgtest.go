@@ -73,7 +73,7 @@ func New(t testing.TB) *Server {
 	return s
 }
 
-// ErrMissing: no PostgreSQL is installed.
+// ErrMissing means that PostgreSQL is not installed.
 var ErrMissing = errors.New("pgtest: PostgreSQL 14 or later is not installed (Debian: apt-get install postgresql; make test does so as root)")
 
 func skip(t testing.TB, err error) {
@@ -131,7 +131,7 @@ func Start() (_ *Server, err error) {
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 func (s *Server) command(program string, args ...string) *exec.Cmd {
-	c := exec.Command(filepath.Join(s.bin, program), args...) // #nosec G204 -- the programs of the installed server
+	c := exec.CommandContext(context.Background(), filepath.Join(s.bin, program), args...) // #nosec G204 -- the programs of the installed server
 	c.Dir = s.dir
 	c.Env = append(os.Environ(), "LC_ALL=C")
 	s.user.use(c)
@@ -184,8 +184,11 @@ func (s *Server) Stop() error {
 		return err
 	}
 	select {
-	case <-s.exited:
-		return nil
+	case err := <-s.exited:
+		if _, killed := errors.AsType[*exec.ExitError](err); killed {
+			err = nil
+		}
+		return err
 	case <-time.After(30 * time.Second):
 		return errors.Join(errors.New("pgtest: the server does not end"), s.process.Process.Kill())
 	}
@@ -248,7 +251,7 @@ func programs() (string, error) {
 	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // newest first
 	slices.SortFunc(debian, func(a, b string) int { return version(b) - version(a) })
 	for _, dir := range append(places, debian...) {
-		out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output() // #nosec G204 -- as above
+		out, err := exec.CommandContext(context.Background(), filepath.Join(dir, "postgres"), "--version").Output() // #nosec G204 -- as above
 		fields := strings.Fields(string(out))
 		if err != nil || len(fields) < 3 {
 			continue
@@ -267,7 +270,7 @@ func version(dir string) int {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}

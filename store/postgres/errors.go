@@ -28,18 +28,18 @@ func wrap(ctx context.Context, err error) error {
 	if !errors.As(err, &e) { // the connection, or a time-out here
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	switch {
-	case e.Code == "53100": // disk full
+	switch e.Code {
+	case "53100": // disk full
 		return fmt.Errorf("%w: %w: the server has no room to grow; free some space on its disk: %w", store.ErrUnavailable, store.ErrFull, err)
-	case e.Code == "XX001" || e.Code == "XX002": // data corrupted, index corrupted
+	case "XX001", "XX002": // data corrupted, index corrupted
 		return &store.DamageError{File: "the PostgreSQL database", Found: e.Message, Next: "restore a backup; see docs/postgres.md", Err: err}
-	case e.Code == "42501": // insufficient privilege
+	case "42501": // insufficient privilege
 		return fmt.Errorf("%w: this role may not do it; docs/postgres.md has what it needs: %w", store.ErrUnavailable, err)
-	case e.Code == "25006": // read-only transaction
+	case "25006": // read-only transaction
 		return fmt.Errorf("%w: the server is read-only, a standby perhaps; add target_session_attrs=read-write to the URL: %w", store.ErrUnavailable, err)
-	case e.Code == "55P03": // lock not available
+	case "55P03": // lock not available
 		return fmt.Errorf("%w: another process has held a row for too long: %w", store.ErrUnavailable, err)
-	case e.Code == "42P01" || e.Code == "42703": // undefined table, undefined column
+	case "42P01", "42703": // undefined table, undefined column
 		return fmt.Errorf("%w: the database has not the schema of this program: %w", store.ErrUnavailable, err)
 	}
 	for _, class := range []string{

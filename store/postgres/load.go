@@ -19,10 +19,10 @@ type Dumper interface {
 	Dump(ctx context.Context, put func(table string, columns []string, row []any) error) error
 }
 
-// ErrNotEmpty: a ledger is moved into an empty database only.
+// ErrNotEmpty means that a ledger is moved into an empty database only.
 var ErrNotEmpty = errors.New("store: the database is not empty; name one that nothing was written to")
 
-// ErrMoved: what was read back is not what was written, or the money does not add up; nothing was kept.
+// ErrMoved means that what was read back is not what was written, or the money does not add up; nothing was kept.
 var ErrMoved = errors.New("store: what was moved does not agree with what was there")
 
 // loadBytes is about how much is sent at a time.

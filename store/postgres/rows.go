@@ -77,8 +77,11 @@ const counterColumns = `c.id, c.account, c.window_start, c.limit_dollars, c.limi
 
 func scanCounter(rows pgx.Rows, more ...any) (c protocol.Counter, err error) {
 	err = rows.Scan(append([]any{
-		&c.ID, text(&c.Account), instant{&c.Window}, &c.Limit.Dollars, &c.Limit.Pico, &c.Closed,
-		&c.Committed.Dollars, &c.Committed.Pico, &c.Spent.Dollars, &c.Spent.Pico, &c.Doubt.Dollars, &c.Doubt.Pico, instant{&c.WantedUntil},
+		&c.ID, text(&c.Account),
+		instant{&c.Window},
+		&c.Limit.Dollars, &c.Limit.Pico, &c.Closed,
+		&c.Committed.Dollars, &c.Committed.Pico, &c.Spent.Dollars, &c.Spent.Pico, &c.Doubt.Dollars, &c.Doubt.Pico,
+		instant{&c.WantedUntil},
 	}, more...)...)
 	return c, err
 }

@@ -137,8 +137,7 @@ func (s *Store) again(ctx context.Context, repeatable func(error) bool, f func()
 }
 
 func repeatable(err error) bool {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code == "40001" || e.Code == "40P01" // serialization failure, deadlock
 	}
 	return pgconn.SafeToRetry(err)
