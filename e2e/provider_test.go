@@ -27,6 +27,7 @@ var models = []struct {
 // behaviour is how a provider behaves.
 type behaviour struct {
 	latency, jitter time.Duration
+	event           time.Duration // between the events of a stream
 	fail            float64
 	seed            int
 	log             bool
@@ -41,6 +42,7 @@ type provider struct {
 func startProvider(tb testing.TB, b behaviour) *provider {
 	tb.Helper()
 	var o simulate.Options
+	o.EventDelay = b.event
 	o.Latency, o.LatencyJitter, o.Fail, o.Detail, o.Headers = b.latency, b.jitter, b.fail, b.log, true
 	for range b.seed {
 		o.Seed++

@@ -104,6 +104,26 @@ func TestServeDrains(t *testing.T) {
 	p.exits(0)
 }
 
+// A stream that outlasts the time to drain is told so before it is cut, and the program ends well.
+func TestServeCutsWhatOutlastsDrain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{event: time.Second}, "")
+	p, url := h.serve("--drain", "200ms")
+	said := make(chan answer, 1)
+	go func() {
+		said <- ask(t, url+"/v1/chat/completions", strings.Replace(question, `"model"`, `"stream":true,"model"`, 1), "X-Aurea-Job", "s")
+	}()
+	until(t, "the stream", func() bool { return h.sim.requests() == 1 })
+	time.Sleep(500 * time.Millisecond) // its first event
+	p.signal(syscall.SIGTERM)
+	if a := <-said; a.status != 200 || !strings.Contains(a.body, "the gateway stops") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	p.exits(0)
+	j := h.show("s")
+	bracket(t, &j.Spent.Int, &j.Unconfirmed.Int, h.sim.bill())
+}
+
 // An address that strangers reach is refused.
 func TestServeOnLoopbackOnly(t *testing.T) {
 	t.Parallel()

@@ -200,6 +200,9 @@ func (x *exchange) write(status int) {
 func (x *exchange) attempts(n int, queued time.Duration, injected int64) {
 	x.say("X-Aurea-Attempts", strconv.Itoa(n))
 	x.say("X-Aurea-Queue-Ms", strconv.FormatInt(queued.Milliseconds(), 10))
+	if x.sent.Provider != "" {
+		x.say("X-Aurea-Target", x.sent.Provider+"/"+x.sent.Model)
+	}
 	if injected > 0 {
 		x.say("X-Aurea-Max-Tokens-Injected", strconv.FormatInt(injected, 10))
 	}

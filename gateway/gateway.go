@@ -75,6 +75,11 @@ func (h *Handler) Reload(maxBody int64, maxWait time.Duration) {
 	h.rules.Store(&rules{maxBody: maxBody, maxWait: maxWait})
 }
 
+// Cut ends the calls under way: those that wait are answered 503, and streams end with an error event. What may have been spent stays unconfirmed.
+func (h *Handler) Cut() {
+	h.live.cut(&aurea.Error{Code: aurea.CodeUnavailable, Message: "the gateway stops", Hint: "try again when it is back"})
+}
+
 // Close ends what the handler does in the background. Streams under way go on without being watched.
 func (h *Handler) Close() { h.live.close() }
 

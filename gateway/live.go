@@ -47,6 +47,17 @@ func (l *live) add(job *aurea.Job, cancel context.CancelCauseFunc) (done func())
 	}
 }
 
+// cut ends all calls under way.
+func (l *live) cut(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, of := range l.calls {
+		for cancel := range of {
+			(*cancel)(cause)
+		}
+	}
+}
+
 func (l *live) watch() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

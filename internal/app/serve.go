@@ -31,6 +31,7 @@ const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 	readyTimeout   = 800 * time.Millisecond
+	cutTimeout     = 2 * time.Second // for the last words of calls that are cut off
 )
 
 // Server is the gateway on an address.
@@ -157,11 +158,16 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // Done is sent why the server stopped listening, if nobody asked it to.
 func (s *Server) Done() <-chan error { return s.done }
 
-// Drain stops listening and waits for the calls under way. When ctx ends they are cut off.
+// Drain stops listening and waits for the calls under way. When ctx ends they are cut off: streams are told so by an event.
 func (s *Server) Drain(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
 	if err != nil {
-		err = s.server.Close()
+		s.gateway.Cut()
+		told, cancel := context.WithTimeout(context.WithoutCancel(ctx), cutTimeout)
+		defer cancel()
+		if err = s.server.Shutdown(told); err != nil {
+			err = s.server.Close()
+		}
 	}
 	s.gateway.Close()
 	runtime.KeepAlive(s.reserve)

@@ -15,12 +15,12 @@ import (
 	"github.com/andres20980/aurea-orchestrator/internal/app"
 )
 
-// drainFor is how long calls under way are waited for after the first signal; a long answer takes minutes.
+// drainFor is how long calls under way are waited for after the first signal, unless --drain says otherwise; a long answer takes minutes.
 const drainFor = 10 * time.Minute
 
 func (p *program) serveCommand() *cobra.Command {
 	var listen string
-	var simulate bool
+	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a gateway: programs in any language get a hard budget by a change of their base URL",
@@ -46,15 +46,22 @@ SIGTERM or Ctrl-C stops listening and waits for the calls under way; a second on
 			if cmd.Flags().Changed("listen") {
 				o.Flags.Listen = &listen
 			}
-			return p.serve(cmd.Context(), o, simulate)
+			return p.serve(cmd.Context(), o, f)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on")
-	cmd.Flags().BoolVar(&simulate, "simulate", false, "answer with a simulated provider: no key, no network, no cost")
+	cmd.Flags().BoolVar(&f.simulate, "simulate", false, "answer with a simulated provider: no key, no network, no cost")
+	cmd.Flags().DurationVar(&f.drain, "drain", drainFor, "how `long` calls under way are waited for after SIGTERM or Ctrl-C")
 	return cmd
 }
 
-func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (err error) {
+// serveFlags are the flags of serve that are no configuration.
+type serveFlags struct {
+	simulate bool
+	drain    time.Duration
+}
+
+func (p *program) serve(ctx context.Context, o config.Options, f serveFlags) (err error) {
 	cfg, err := p.load(o)
 	if err != nil {
 		return err
@@ -65,7 +72,7 @@ func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (e
 	sig := watchSignals(ctx, hangup)
 	defer sig.close()
 	defer signal.Stop(hangup)
-	a, err := app.Open(sig.ctx, cfg, log, red, app.Options{Simulate: simulate})
+	a, err := app.Open(sig.ctx, cfg, log, red, app.Options{Simulate: f.simulate})
 	if err != nil {
 		return err
 	}
@@ -78,7 +85,7 @@ func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (e
 	if err != nil {
 		return err
 	}
-	p.listening(s, simulate)
+	p.listening(s, f.simulate)
 	changed := make(chan struct{})
 	go p.watchConfig(sig.ctx, o, changed)
 	for serving := true; serving; {
@@ -94,7 +101,7 @@ func (p *program) serve(ctx context.Context, o config.Options, simulate bool) (e
 		}
 	}
 	fmt.Fprintln(p.stderr, "draining: calls under way are waited for; a second signal cuts them off")
-	draining, cancel := context.WithTimeout(sig.hard, drainFor)
+	draining, cancel := context.WithTimeout(sig.hard, f.drain)
 	defer cancel()
 	if err := s.Drain(draining); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return err
