@@ -17,7 +17,8 @@ func TestReadmeExampleRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, block, ok := strings.Cut(string(readme), "```go\n")
+	_, library, _ := strings.Cut(string(readme), "## As a library")
+	_, block, ok := strings.Cut(library, "```go\n")
 	block, _, closed := strings.Cut(block, "```")
 	if !ok || !closed {
 		t.Fatal("the README has no Go block")
