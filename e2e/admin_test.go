@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -128,13 +129,25 @@ func TestAdminReachesCallsUnderWay(t *testing.T) {
 	case <-time.After(15 * time.Second):
 		t.Error("the call goes on")
 	}
+	var bound float64
+	until(t, "the row of the call", func() bool {
+		for _, c := range decoded(t, admin(t, url, "", "/calls?job=long", "").body)["calls"].([]any) {
+			bound, _ = strconv.ParseFloat(c.(map[string]any)["bound_usd"].(string), 64)
+		}
+		return bound > 0
+	})
 	first, second := make(chan answer, 1), make(chan answer, 1)
-	send := func(to chan answer) {
-		to <- ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "narrow", "X-Aurea-Max-Cost", "0.0003")
+	send := func(to chan answer) { // there is room for one and a half
+		to <- ask(t, url+"/v1/chat/completions", question, "X-Aurea-Job", "narrow", "X-Aurea-Max-Cost", strconv.FormatFloat(bound*1.5, 'f', 12, 64))
 	}
 	go send(first)
 	until(t, "the first call", func() bool { return h.sim.requests() == 2 })
 	go send(second)
+	began := time.Now()
+	until(t, "the second call to wait", func() bool { return time.Since(began) > 400*time.Millisecond || len(second) > 0 })
+	if h.sim.requests() != 2 || len(second) > 0 {
+		t.Fatal("the second call does not wait for money")
+	}
 	if a := admin(t, url, "", "/jobs/narrow/raise", `{"max_cost_usd":"1"}`); a.status != 200 {
 		t.Fatalf("%d: %s", a.status, a.body)
 	}
