@@ -157,6 +157,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, e endpoint, provi
 	x := h.exchange(w, r, e)
 	x.provider = provider
 	x.run()
+	x.rest() // the connection's next answer may be somebody else's
 	x.report()
 }
 

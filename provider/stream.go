@@ -25,8 +25,10 @@ const (
 	endGrace = 2 * time.Second
 )
 
-// chunks are what streams are read into.
-var chunks = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+// chunk is what a stream is read into. It is held as long as the stream lasts, and there may be thousands; net/http's own buffer is smaller still.
+type chunk [8 << 10]byte
+
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 func isEventStream(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
@@ -50,7 +52,7 @@ func (p *HTTP) stream(ctx context.Context, silence *watch, req *aurea.Request, f
 	f := &flow{sink: req.Sink, out: out}
 	out.Meter = usage.NewMeter(req.API)
 	out.Meter.Asked(req.Body)
-	buf := chunks.Get().(*[32 << 10]byte)
+	buf := chunks.Get().(*chunk)
 	defer chunks.Put(buf)
 	err := f.copy(silence, from, buf[:])
 	_ = out.Meter.Close()
