@@ -25,10 +25,11 @@ const (
 	endGrace = 2 * time.Second
 )
 
-// chunk is what a stream is read into. It is held as long as the stream lasts, and there may be thousands; net/http's own buffer is smaller still.
-type chunk [8 << 10]byte
-
-var chunks = sync.Pool{New: func() any { return new(chunk) }}
+// Streams are read into small, of which there may be thousands for minutes, and into large from when one fills it.
+var (
+	small = sync.Pool{New: func() any { b := make([]byte, 4<<10); return &b }}
+	large = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+)
 
 func isEventStream(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
@@ -52,9 +53,7 @@ func (p *HTTP) stream(ctx context.Context, silence *watch, req *aurea.Request, f
 	f := &flow{sink: req.Sink, out: out}
 	out.Meter = usage.NewMeter(req.API)
 	out.Meter.Asked(req.Body)
-	buf := chunks.Get().(*chunk)
-	defer chunks.Put(buf)
-	err := f.copy(silence, from, buf[:])
+	err := f.copy(silence, from)
 	_ = out.Meter.Close()
 	problem := out.Meter.Failed()
 	if !f.started && problem == nil {
@@ -83,14 +82,17 @@ func (p *HTTP) stream(ctx context.Context, silence *watch, req *aurea.Request, f
 }
 
 // copy passes the stream on until it ends. It returns nil for a body that closed in order.
-func (f *flow) copy(silence *watch, from io.Reader, buf []byte) error {
+func (f *flow) copy(silence *watch, from io.Reader) error {
 	meter := f.out.Meter
+	pool := &small
+	buf, _ := pool.Get().(*[]byte)
+	defer func() { pool.Put(buf) }()
 	for {
 		silence.wait()
-		n, err := from.Read(buf)
+		n, err := from.Read(*buf)
 		if n > 0 {
 			silence.came()
-			gone := f.pass(buf[:n])
+			gone := f.pass((*buf)[:n])
 			switch {
 			case gone != nil:
 				return gone
@@ -106,6 +108,10 @@ func (f *flow) copy(silence *watch, from io.Reader, buf []byte) error {
 			return nil
 		case err != nil:
 			return err
+		case n == len(*buf) && pool == &small:
+			pool.Put(buf)
+			pool = &large
+			buf, _ = pool.Get().(*[]byte)
 		}
 	}
 }
