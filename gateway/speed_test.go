@@ -18,7 +18,8 @@ import (
 )
 
 // BenchmarkLayer compares what a request costs without a gateway, through net/http's own reverse proxy, and through the gateway with everything on: job, limits, breaker,
-// ledger in memory, metrics and log. Requests and answers have a kilobyte. Client and provider are in the process: what counts is the difference to "direct".
+// ledger in memory, metrics and log. Requests and answers have a kilobyte. Client and provider are in the process: what counts is the difference to "direct". It is time, and memory; the CPU of the
+// gateway alone, as a program with its ledger on disk, is what BenchmarkGatewayCPU in package e2e measures.
 func BenchmarkLayer(b *testing.B) {
 	answer := []byte(`{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"` +
 		strings.Repeat("word ", 160) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":220,"completion_tokens":160,"total_tokens":380}}`)
