@@ -2,18 +2,88 @@ package budget_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/internal/pgtest"
 	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/store/postgres"
+	"github.com/andres20980/aurea-orchestrator/store/storetest"
 )
+
+// A job of $0.50 shared by sixteen replicas leaves less than one bound unspent: what one has leased and does not need goes to those that want it.
+func TestSharedBySixteen(t *testing.T) {
+	t.Parallel()
+	const replicas, bound = 16, 5 * money.Milli
+	url := pgtest.Database(t)
+	limit, _ := money.ParseSum("0.50")
+	ctx := t.Context()
+	var trackers []*budget.Tracker
+	var paths []*budget.Path
+	for range replicas {
+		db, err := postgres.Open(ctx, url, postgres.Options{MaxConns: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		tr, err := budget.Open(ctx, db, budget.Options{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := tr.Path(ctx, budget.AccountSpec{Name: "job:local/a", Limit: limit}, budget.AccountSpec{Name: "key:local", Limit: money.Unlimited})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trackers, paths = append(trackers, tr), append(paths, p)
+	}
+	var wg sync.WaitGroup
+	for i, tr := range trackers {
+		wg.Go(func() {
+			for {
+				h, err := tr.Hold(ctx, paths[i], budget.Ask{Amount: bound, MaxWait: -1, Call: store.Call{Job: "local/a"}})
+				if errors.Is(err, budget.ErrExceeded) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := h.Sent(); err != nil {
+					t.Error(err)
+				}
+				h.End(budget.End{Cost: bound/2 + money.USD(i)})
+			}
+		})
+	}
+	wg.Wait()
+	for _, tr := range trackers {
+		if err := tr.Close(context.WithoutCancel(ctx)); err != nil {
+			t.Error(err)
+		}
+	}
+	db, err := postgres.Open(ctx, url, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := storetest.CheckInvariants(ctx, db); err != nil {
+		t.Error(err)
+	}
+	c, err := db.FindCounter(ctx, "job:local/a", time.Time{})
+	if err != nil || c.Committed != c.Spent || c.Committed.Cmp(c.Limit) > 0 || c.Limit.Minus(c.Spent).Cmp(money.SumOf(bound)) >= 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	t.Logf("spent %v of %v", c.Spent, c.Limit)
+}
 
 // Sixteen callers in each of four replicas on one account: what admits/s a replica's lease gives, what calls/s the ledger books, and what one guarded UPDATE for
 // each admission would give instead, on the same server.

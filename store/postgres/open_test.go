@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/store/postgres"
+	"github.com/andres20980/aurea-orchestrator/store/storetest"
 )
 
 // sql runs a statement on a database beside the store.
@@ -269,4 +271,50 @@ func TestServerRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// The same round on its way twice, as after a time-out, is written once.
+func TestSameRoundTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	st := open(t, pgtest.Database(t), postgres.Options{})
+	ctx := t.Context()
+	c, err := st.OpenCounter(ctx, store.CounterSpec{Account: "job:a", Limit: money.SumOf(1000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Join(ctx, store.Owner{ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	for seq := range int64(20) {
+		var wg sync.WaitGroup
+		errs := make([]error, 4)
+		for i := range errs {
+			wg.Go(func() {
+				_, errs[i] = st.Apply(ctx, store.Round{Owner: "a", Epoch: 1, Leases: []store.LeaseOp{{Counter: c.ID, Seq: seq, Wants: []money.USD{7}, Spent: money.USD(seq)}}, Entries: cost(c.ID, seq)})
+			})
+		}
+		wg.Wait()
+		done := 0
+		for _, err := range errs {
+			if err == nil {
+				done++
+			} else if !errors.Is(err, store.ErrStale) {
+				t.Error(err)
+			}
+		}
+		if done != 1 {
+			t.Errorf("round %d was written %d times: %v", seq, done, errs)
+		}
+	}
+	if err := storetest.CheckInvariants(ctx, st); err != nil {
+		t.Error(err)
+	}
+}
+
+// cost is a call of 1 for every round but the first, which has nothing to spend yet.
+func cost(id store.CounterID, seq int64) []store.Entry {
+	if seq == 0 {
+		return nil
+	}
+	return []store.Entry{{Call: store.Call{ID: fmt.Sprint("c", seq), Path: []store.CounterID{id}, Cost: 1}}}
 }
