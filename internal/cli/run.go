@@ -160,13 +160,40 @@ func (f runFlags) check(cmd *cobra.Command) (limit *money.Sum, retries *int, err
 	return limit, retries, nil
 }
 
+// sureOfLife is how long a runner that shows no sign of life is waited for, to see one or to see it declared dead.
+const sureOfLife = 30 * time.Second
+
+// acquire makes this process the batch's runner. Where a store knows of a death only by watching, a runner that nobody has seen alive is watched first: it may have been
+// killed, and with it the only process that could have noticed.
+func (r *batchRun) acquire(ctx context.Context, owner store.OwnerID) error {
+	watcher, watches := r.Store.(interface {
+		SeenAlive(id store.OwnerID) bool
+	})
+	for began, told := time.Now(), false; ; {
+		err := r.Store.AcquireRunner(ctx, r.job.ID, owner, time.Now())
+		busy, other := errors.AsType[*store.BusyError](err)
+		if !other || !watches || watcher.SeenAlive(busy.Runner.ID) || time.Since(began) > sureOfLife {
+			return err
+		}
+		if !told && time.Since(began) > 4*time.Second {
+			told = true
+			r.say("process %d on %s, which was running this job, shows no sign of life; waiting until it is certain", busy.Runner.PID, visible(busy.Runner.Host))
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
 // do opens the job, loads the file, runs it and writes the files.
 func (r *batchRun) do(sig *signals, limit *money.Sum) error {
 	if err := r.open(sig.ctx, limit); err != nil {
 		return err
 	}
 	owner := r.Tracker.Owner()
-	if err := r.Store.AcquireRunner(sig.ctx, r.job.ID, owner, time.Now()); err != nil {
+	if err := r.acquire(sig.ctx, owner); err != nil {
 		return r.busy(err)
 	}
 	if err := r.load(sig.ctx); err != nil {

@@ -50,6 +50,7 @@ type sight struct {
 	since    time.Time // when it was first seen at this beat
 	looks    int
 	asked    time.Time // for the last time
+	moved    bool      // it was seen to change
 }
 
 func (p *presence) init() {
@@ -365,12 +366,24 @@ func (s *Store) lookOnce(ctx context.Context) error {
 		}
 		r, there := found[id]
 		if v.looks == 0 || v.beat != r.beat || v.there != there {
-			*v = sight{beat: r.beat, there: there, since: now, asked: v.asked}
+			*v = sight{moved: v.looks > 0, beat: r.beat, there: there, since: now, asked: v.asked}
 		}
 		v.released = there && r.released
 		v.looks++
 	}
 	return err
+}
+
+// SeenAlive reports whether this process has proof that an owner lived a moment ago: its beat moved while it was watched, which [Store.ClaimDead] begins, or its lock is held.
+func (s *Store) SeenAlive(id store.OwnerID) bool {
+	lock, _, held, err := s.tryLock(id)
+	if uerr := unlock(lock); err == nil && uerr == nil && held {
+		return true
+	}
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	v := s.life.watched[id]
+	return v != nil && v.moved
 }
 
 // JournalPath implements [store.Presence]. The journal of another process is named only while its end is proven: a process that was only
