@@ -89,6 +89,8 @@ func NewClient() *http.Client {
 			ForceAttemptHTTP2:     true,
 			MaxIdleConns:          4096,
 			MaxIdleConnsPerHost:   1024,
+			ReadBufferSize:        2 << 10, // thousands of streams stand open for minutes
+			WriteBufferSize:       2 << 10,
 			IdleConnTimeout:       90 * time.Second,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ExpectContinueTimeout: time.Second,

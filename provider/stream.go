@@ -27,7 +27,7 @@ const (
 
 // Streams are read into small, of which there may be thousands for minutes, and into large from when one fills it.
 var (
-	small = sync.Pool{New: func() any { b := make([]byte, 4<<10); return &b }}
+	small = sync.Pool{New: func() any { b := make([]byte, 2<<10); return &b }}
 	large = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 )
 
