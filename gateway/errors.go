@@ -48,7 +48,7 @@ func refuseStatus(w http.ResponseWriter, s shape, status int, e *aurea.Error) {
 	h.Set("Content-Type", "application/json")
 	h.Del("Content-Length")
 	w.WriteHeader(status)
-	_, _ = w.Write(s.body(status, e)) // a client that has left gets nothing
+	_, _ = w.Write(s.body(status, e)) // #nosec G705 -- JSON for programs; a client that has left gets nothing
 }
 
 // body is an error in the form that the endpoint's SDKs understand.

@@ -107,7 +107,7 @@ func (s Sum) String() string {
 	}
 	b = append(b, '.')
 	for unit := int64(Dollar) / 10; s.Pico > 0; unit /= 10 { // no zeros at the end
-		b = append(b, '0'+byte(s.Pico/unit%10))
+		b = append(b, '0'+byte(s.Pico/unit%10)) // #nosec G115 -- a digit
 		s.Pico %= unit
 	}
 	return string(b)

@@ -52,7 +52,7 @@ func (p *HTTP) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
 
 // readWhole reads an answer that is no stream.
 func (p *HTTP) readWhole(ctx context.Context, silence *watch, from *http.Response, out *aurea.Response) {
-	body, err := readAll(io.LimitReader(from.Body, maxAnswer+1), from.ContentLength)
+	body, err := readAll(from.Body, from.ContentLength)
 	out.Body = body
 	if err == nil && len(body) > maxAnswer {
 		err = fmt.Errorf("the answer is longer than %d MB", maxAnswer>>20)
@@ -70,10 +70,10 @@ func (p *HTTP) readWhole(ctx context.Context, silence *watch, from *http.Respons
 	}
 }
 
-// readAll is io.ReadAll with room for what was announced, if that is not much.
+// readAll reads maxAnswer and a byte at most, with room for what was announced, if that is not much.
 func readAll(from io.Reader, announced int64) ([]byte, error) {
 	if announced < 0 || announced > trusted {
-		return io.ReadAll(from)
+		return io.ReadAll(io.LimitReader(from, maxAnswer+1))
 	}
 	body := make([]byte, 0, announced+1) // with room to see the end
 	for {

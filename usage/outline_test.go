@@ -350,7 +350,7 @@ func TestReadOutlineIsLinear(t *testing.T) {
 		} else if !errors.Is(err, usage.ErrNoOutline) {
 			t.Fatal(err)
 		}
-		if took := time.Since(start); took > 5*time.Second { // it is a tenth of a second at most, and minutes where it is not linear
+		if took := time.Since(start); took > time.Minute { // it is a tenth of a second, on a machine with nothing else to do, and many minutes where it is not linear
 			t.Errorf("%s: %v for 1 MB", name, took)
 		}
 	}

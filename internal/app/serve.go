@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -48,10 +49,14 @@ type Server struct {
 // headroom is how much garbage may pile up before it is collected, on top of as much as there are live data.
 const headroom = 32 << 20
 
+// usualGC is GOGC where nobody sets it.
+const usualGC = 100
+
 // reserve returns memory that is never touched, so that it is none of the machine's: the collector takes it for live data and waits for as much garbage. Without it a
 // gateway, whose live data are few, collects several dozen times a second under load, and that is a sixth of its CPU. Who sets GOGC or GOMEMLIMIT has his own way.
 func reserve() []byte {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+	percent, limit := debug.SetGCPercent(usualGC), debug.SetMemoryLimit(-1)
+	if debug.SetGCPercent(percent); percent != usualGC || limit != math.MaxInt64 {
 		return nil
 	}
 	return make([]byte, headroom)
