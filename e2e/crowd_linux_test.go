@@ -87,7 +87,7 @@ func TestCrowd(t *testing.T) {
 	began := time.Now()
 	p, url := h.serve("--log-level", "warn")
 	until(t, "ready", func() bool {
-		resp, err := http.Get(url + "/readyz") //nolint:noctx // a test's own server
+		resp, err := http.Get(url + "/readyz")
 		if err != nil {
 			return false
 		}

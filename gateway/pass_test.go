@@ -214,7 +214,7 @@ func TestPassedAnswerBreaksOff(t *testing.T) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, "half")
 	})
-	resp, err := http.Get(at + "/p/first/models") //nolint:noctx // a test's own server
+	resp, err := http.Get(at + "/p/first/models")
 	if err != nil {
 		t.Fatal(err)
 	}
