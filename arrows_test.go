@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
 	"internal/app": {"", "budget", "config", "gateway", "gateway/admin", "logging", "money", "observe", "pricing", "redact", "setup", "simulate", "store", "store/postgres", "store/sqlite"},
 	"verify":       {"money", "store"},
-	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/jobs", "internal/progress", "money", "pricing", "simulate", "store", "usage", "verify"},
+	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/jobs", "internal/progress", "logging", "money", "pricing", "redact", "simulate", "store", "usage", "verify"},
 	"cmd/aurea":    {"internal/cli"},
 }
 
