@@ -37,7 +37,8 @@ type exchange struct {
 	said      []string  // values of headers
 	writeBy   time.Time // deadline of writing, zero if there is none
 	streaming bool
-	status    int // that was sent
+	firstByte time.Duration // of a stream, since the request came
+	status    int           // that was sent
 	refused   aurea.Code
 }
 
@@ -86,7 +87,7 @@ func tooLarge(most int64) error {
 
 // Start begins a streamed answer.
 func (x *exchange) Start(status int, header http.Header) {
-	x.streaming = true
+	x.streaming, x.firstByte = true, time.Since(x.began)
 	x.headers(header)
 	h := x.w.Header()
 	h.Del("Content-Length")
@@ -274,7 +275,7 @@ func (x *exchange) report() {
 	if !log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	var room [16]slog.Attr
+	var room [20]slog.Attr
 	line := append(room[:0],
 		slog.String("call_id", x.id), slog.String("endpoint", x.e.path), slog.Int("status", x.status), slog.Duration("took", took), slog.Int("body_bytes", len(x.body)))
 	if x.job != nil {
@@ -289,8 +290,12 @@ func (x *exchange) report() {
 	if left {
 		line = append(line, slog.Bool("client_left", true))
 	}
+	if x.streaming {
+		line = append(line, slog.Duration("first_byte", x.firstByte))
+	}
 	if a := x.answer; a != nil {
-		line = append(line, slog.String("provider", a.Provider), slog.String("model", a.Model), slog.Int("attempts", a.Attempts), slog.Duration("queued", a.Queued),
+		line = append(line, slog.Int64("input_tokens", a.Usage.InputTokens()), slog.Int64("output_tokens", a.Usage.OutputTokens()),
+			slog.String("provider", a.Provider), slog.String("model", a.Model), slog.Int("attempts", a.Attempts), slog.Duration("queued", a.Queued),
 			slog.String("cost_usd", a.TotalCost.String()), slog.String("unconfirmed_usd", a.TotalUnconfirmed.String()), slog.String("request_id", a.RequestID))
 	}
 	record := slog.NewRecord(now, slog.LevelInfo, "call", 0) // without a place in the code, which nobody prints and which costs a walk of the stack
