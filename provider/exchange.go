@@ -40,19 +40,22 @@ func (p *HTTP) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
 		return &aurea.Response{Failure: retry.Failure{Err: p.ended(ctx, silence, err), Sent: sent.Load()}}
 	}
 	defer resp.Body.Close()
+	key := p.cfg.Keys[req.Key]
+	maskHeader(resp.Header, key)
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}
 	if req.Sink != nil && out.Status >= 200 && out.Status < 300 && isEventStream(resp.Header) {
 		p.stream(ctx, silence, req, resp.Body, out)
 		return out
 	}
 	silence.pause()
-	p.readWhole(ctx, silence, resp, out)
+	p.readWhole(ctx, silence, resp, key, out)
 	return out
 }
 
 // readWhole reads an answer that is no stream.
-func (p *HTTP) readWhole(ctx context.Context, silence *watch, from *http.Response, out *aurea.Response) {
+func (p *HTTP) readWhole(ctx context.Context, silence *watch, from *http.Response, key string, out *aurea.Response) {
 	body, err := readAll(from.Body, from.ContentLength)
+	body = mask(body, key)
 	out.Body = body
 	if err == nil && len(body) > maxAnswer {
 		err = fmt.Errorf("the answer is longer than %d MB", maxAnswer>>20)
@@ -129,11 +132,7 @@ func (p *HTTP) prepare(ctx context.Context, path string, req *aurea.Request) (*h
 	if err != nil {
 		return nil, nil, p.clean(ctx, err)
 	}
-	for name, values := range req.Header {
-		if name = http.CanonicalHeaderKey(name); passes(name) {
-			httpReq.Header[name] = values
-		}
-	}
+	copyHeader(httpReq.Header, req.Header)
 	httpReq.Header["Content-Type"] = contentType
 	if httpReq.Header["User-Agent"] == nil {
 		httpReq.Header["User-Agent"] = userAgent

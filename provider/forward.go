@@ -19,6 +19,8 @@ func (p *HTTP) Forward(ctx context.Context, path string, req *aurea.Request) *au
 	}
 	defer resp.Body.Close()
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}
-	p.readWhole(ctx, nil, resp, out)
+	key := p.cfg.Keys[req.Key]
+	maskHeader(resp.Header, key)
+	p.readWhole(ctx, nil, resp, key, out)
 	return out
 }

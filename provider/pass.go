@@ -24,11 +24,7 @@ func (p *HTTP) Pass(ctx context.Context, req *aurea.FreeRequest) (*http.Response
 		return nil, p.clean(ctx, err)
 	}
 	to.GetBody = nil // with it net/http repeats what carries an Idempotency-Key
-	for name, values := range req.Header {
-		if name = http.CanonicalHeaderKey(name); passes(name) {
-			to.Header[name] = values
-		}
-	}
+	copyHeader(to.Header, req.Header)
 	if to.Header["User-Agent"] == nil {
 		to.Header["User-Agent"] = userAgent
 	}
@@ -38,6 +34,11 @@ func (p *HTTP) Pass(ctx context.Context, req *aurea.FreeRequest) (*http.Response
 	}
 	resp, err := p.send(to)
 	if err != nil {
+		return nil, p.clean(ctx, err)
+	}
+	maskHeader(resp.Header, p.cfg.Keys[req.Key])
+	if err := maskError(resp, p.cfg.Keys[req.Key]); err != nil {
+		_ = resp.Body.Close()
 		return nil, p.clean(ctx, err)
 	}
 	return resp, nil
