@@ -102,7 +102,9 @@ func (x *exchange) pass(path string) {
 		x.body, err = x.readBody()
 	}
 	if err == nil && asked.job.name != "" {
-		x.job, err = x.h.jobs.open(x.r.Context(), asked.job)
+		if x.job, err = x.h.jobs.open(x.r.Context(), asked.job); err == nil {
+			err = x.job.Standing().Err
+		}
 	}
 	if err != nil {
 		x.refuse(err)
