@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -21,6 +22,14 @@ const (
 	openAI shape = iota
 	anthropic
 )
+
+// shapeOf is the form of errors that a client expects where no endpoint says it.
+func shapeOf(r *http.Request) shape {
+	if strings.HasPrefix(r.URL.Path, "/anthropic/") || r.Header.Get("Anthropic-Version") != "" {
+		return anthropic
+	}
+	return openAI
+}
 
 // errorOf returns an error of ours whatever went wrong.
 func errorOf(err error) *aurea.Error {

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -41,9 +42,7 @@ func newRouted(t *testing.T, change func(*aurea.Config)) *routed {
 		key, _ := strconv.Atoi(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer key-number-"))
 		r.keys[key].Add(1)
 		said := r.answers(key)
-		for name, values := range said.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), said.header)
 		if w.Header().Get("Content-Type") == "" {
 			w.Header().Set("Content-Type", "application/json")
 		}

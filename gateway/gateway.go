@@ -125,7 +125,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, passPrefix):
 		h.pass(w, r)
 	case !ok:
-		refuse(w, openAI, &aurea.Error{
+		refuse(w, shapeOf(r), &aurea.Error{
 			Code: aurea.CodeNotFound, Message: "there is no " + clip(r.URL.Path), Hint: "calls go to /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings or /v1/messages",
 		})
 	case r.Method != http.MethodPost:

@@ -157,3 +157,18 @@ func TestCountTokens(t *testing.T) {
 	}
 	aureatest.RequireSpent(t, job, "0")
 }
+
+// What is asked for where nothing is, is told in the form that the client reads.
+func TestNotFoundInTheClientsForm(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, c := range []struct{ path, header, want string }{
+		{"/v1/nothing", "", `"code":"not_found"`}, {"/anthropic/v1/nothing", "", `"type":"not_found_error"`}, {"/v1/nothing", "2023-06-01", `"type":"not_found_error"`},
+		{"/v1/models", "2023-06-01", `"type":"invalid_request_error"`},
+	} {
+		resp, body := h.post(t, c.path, "{}", "Anthropic-Version", c.header)
+		if (resp.StatusCode != 404 && resp.StatusCode != 405) || !strings.Contains(body, c.want) {
+			t.Errorf("%s: %s %s", c.path, resp.Status, body)
+		}
+	}
+}

@@ -29,7 +29,7 @@ type modelItem struct {
 func (h *Handler) models(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
-		refuseStatus(w, openAI, http.StatusMethodNotAllowed, &aurea.Error{Code: aurea.CodeInvalidRequest, Message: clip(r.Method) + " is not allowed here", Hint: "use GET"})
+		refuseStatus(w, shapeOf(r), http.StatusMethodNotAllowed, &aurea.Error{Code: aurea.CodeInvalidRequest, Message: clip(r.Method) + " is not allowed here", Hint: "use GET"})
 		return
 	}
 	list := modelList{Object: "list", Data: []modelItem{}}
