@@ -42,6 +42,7 @@ type Server struct {
 	config   atomic.Pointer[config.Config] // in force
 	server   *http.Server
 	listener net.Listener
+	scheme   string // of its URL
 	done     chan error
 	reserve  []byte
 }
@@ -101,10 +102,11 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug), // clients that break off
 	}
 	if l = netutil.LimitListener(l, maxConnections); own == nil {
+		s.scheme = "http"
 		go func() { s.done <- s.server.Serve(l) }()
 		return s, nil
 	}
-	s.server.TLSConfig = own
+	s.scheme, s.server.TLSConfig = "https", own
 	go func() { s.done <- s.server.ServeTLS(l, "", "") }()
 	return s, nil
 }
@@ -137,12 +139,7 @@ func loopback(address string) error {
 }
 
 // URL is where the server answers.
-func (s *Server) URL() string {
-	if s.server.TLSConfig != nil {
-		return "https://" + s.Addr()
-	}
-	return "http://" + s.Addr()
-}
+func (s *Server) URL() string { return s.scheme + "://" + s.Addr() }
 
 // Addr is the address that the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -122,10 +123,15 @@ func Start() (_ *Server, err error) {
 	if out, err := init.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("pgtest: initdb: %w\n%s", err, out)
 	}
-	if s.port, err = freePort(); err != nil {
-		return nil, err
+	for range 20 {
+		if s.port, err = freePort(); err != nil {
+			return nil, err
+		}
+		if err = s.Restart(); err == nil || !strings.Contains(err.Error(), "could not bind") {
+			return s, err
+		}
 	}
-	return s, s.Restart()
+	return nil, err
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
@@ -269,11 +275,14 @@ func version(dir string) int {
 	return n
 }
 
-func freePort() (int, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePort is one below those that systems give to connections and to listeners without a port, so that it is free again when the server is restarted.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = 15_000 + rand.IntN(15_000) // #nosec G404 -- no secret
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // it is one
+	return 0, err
 }
