@@ -92,9 +92,13 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 		}
 	}
 	switch {
+	case v.literal && s.finding:
+		s.emit(v.a, v.b, kindLabel(kind))
 	case v.literal:
 		s.replace(v.a, v.b, `"`+Field+`"`)
 		s.floor, s.context, s.last = v.b, v.b, labelField
+	case v.named && v.quoted && v.sep == ':' && s.finding:
+		s.emit(v.a, v.b, kindLabel(kind))
 	case v.named && v.quoted && v.sep == ':':
 		s.emit(v.a, v.b, labelField)
 	case kind == namePassword, kind == nameSecret && !credential(s.src[v.a:v.b]):

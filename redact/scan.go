@@ -33,6 +33,9 @@ type scanner struct {
 	pii   bool
 	depth int
 	muted bool // only look where JSON values end
+
+	finding bool // note what is found instead of replacing it
+	found   []Finding
 }
 
 // run scans src[i:].
@@ -80,7 +83,12 @@ func (s *scanner) run(i int) {
 
 // emit replaces src[a:b] and returns b.
 func (s *scanner) emit(a, b int, l label) int {
-	s.replace(a, b, placeholders[l])
+	if s.finding {
+		s.found = append(s.found, Finding{Start: a, End: b, Type: labelTypes[l]})
+		s.copied = b
+	} else {
+		s.replace(a, b, placeholders[l])
+	}
 	s.floor, s.context, s.last = b, b, l
 	s.numberKnown = false
 	return b
@@ -139,7 +147,7 @@ func (s *scanner) open(i int) int {
 			return i
 		}
 	}
-	if i >= s.jsonUntil && s.depth < maxNesting && jsonLike(s.src[i:]) {
+	if i >= s.jsonUntil && s.depth < maxNesting && !s.finding && jsonLike(s.src[i:]) {
 		if end, ok := s.document(i); ok {
 			return end
 		}
