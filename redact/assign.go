@@ -2,14 +2,18 @@ package redact
 
 import "strings"
 
-// maxValue bounds a quoted value; longer ones are taken for text.
-const maxValue = 1024
+// maxValue is how much of a value is looked at, in bytes; the rest of a longer one is swallowed.
+const maxValue = reach - 48
 
 // value is the right side of an assignment.
 type value struct {
 	a, b    int // the value in the text, without its quotes
 	next    int // where to go on behind it
 	quoted  bool
+	quote   byte // what it is quoted with
+	escapes int  // backslashes before the quotes
+	more    bool // it is longer than maxValue
+	slashes int  // backslashes before the quotes of the name
 	bare    bool // the name is PASS or pass alone, which tests print as well
 	outer   byte // the quote right before the name, if the name has none of its own
 	named   bool // the name is quoted too: a field of a JSON-like object
@@ -18,40 +22,75 @@ type value struct {
 	literal bool // a bare JSON number as the value of a quoted name
 }
 
-// assignment looks at the name before the ':' or '=' at i and redacts what is assigned to it if it is
-// sensitive. It returns where to go on.
-func (s *scanner) assignment(i int) int {
-	name, quoted := s.nameBefore(i)
+// assignment looks at the name before the ':' or '=' at i, which ends before p, and redacts what is
+// assigned to it if it is sensitive. It returns where to go on.
+func (s *scanner) assignment(i, p int) int {
+	resume := p
+	name, slashes := s.nameBefore(i)
 	if name == "" {
-		return i + 1
+		return resume
 	}
 	kind := classify(name)
 	if kind == nameNone {
-		return i + 1
+		return resume
 	}
-	v := value{named: quoted, sep: s.src[i], bare: len(name) == 4 && foldPrefix(name, "pass")}
+	quoted := slashes >= 0
+	v := value{named: quoted, slashes: max(0, slashes), sep: s.src[i], bare: len(name) == 4 && foldPrefix(name, "pass")}
 	if k := i - len(name) - 1; !quoted && k >= 0 && isQuote(s.src[k]) && s.src[k+1:i] == name {
 		v.outer = s.src[k]
 	}
-	p := i + 1
+	if v.sep == '\\' {
+		v.sep = '='
+	}
 	switch s.at(p) {
 	case '=': // ":=", "=="
 		if v.sep == '=' {
-			return i + 1
+			return resume
 		}
 		v.sep = '='
 		p++
 	case '>': // "=>"
 		p++
 	case ':', '~':
-		return i + 1
+		return resume
 	}
 	from := p
 	for p < len(s.src) && p < from+8 && isBlank(s.src[p]) {
 		p++
 	}
 	v.spaced = p > from
-	return s.assigned(kind, p, v, i+1)
+	if v.named && v.sep == ':' && (s.at(p) == '{' || s.at(p) == '[') {
+		if end := s.nest(kind, p, v); end > 0 {
+			return end
+		}
+		return resume
+	}
+	return s.assigned(kind, p, v, resume)
+}
+
+// nest replaces the object or array at p, the value of a sensitive field of JSON, or returns 0.
+func (s *scanner) nest(kind nameKind, p int, v value) int {
+	k := s.blanks(p + 1)
+	quote := s.src[k:min(len(s.src), k+v.slashes+1)]
+	full := len(quote) == v.slashes+1 && quote[v.slashes] == '"' && strings.Trim(quote[:v.slashes], `\`) == ""
+	if n, _ := placeholderAt(s.src[k:]); n > 0 {
+		return 0
+	}
+	switch c := s.at(k); {
+	case s.src[p] == '{' && !full,
+		s.src[p] == '[' && !full && c != '{' && c != '[' && !isDigit(c):
+		return 0
+	}
+	if s.src[p] == '{' && schema(s.src[p:min(len(s.src), p+maxValue)]) {
+		return 0
+	}
+	if s.finding {
+		s.emit(p, p+1, kindLabel(kind))
+	} else {
+		s.emitQuoted(p, p+1, labelField, v.slashes)
+	}
+	s.swallow = swallow{mode: swallowNest, depth: 1, escapes: v.slashes}
+	return p + 1
 }
 
 // assigned redacts the value at p. If it stays, scanning goes on at resume.
@@ -70,18 +109,13 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 			l = labelField
 		}
 		s.emit(v.a, v.b, l)
-		return max(v.b, min(v.next, s.lineEnd(v.b)))
+		if s.swallow.mode != swallowNothing {
+			return v.b
+		}
+		return s.rest(v)
 	case nameCookie:
-		if !v.quoted {
-			if s.at(v.next) != ';' && strings.IndexByte(s.src[v.a:v.next], '=') < 1 {
-				return resume
-			}
-			v.b = s.lineEnd(v.a)
-			if q := strings.IndexAny(s.src[v.a:v.b], "\"'`"); q >= 0 {
-				v.b = v.a + q
-			}
-			v.b = v.a + len(strings.TrimRight(s.src[v.a:v.b], " \t\\"))
-			v.next = v.b
+		if !v.quoted && s.at(v.next) != ';' && strings.IndexByte(s.src[v.a:v.next], '=') < 1 {
+			return resume
 		}
 		if strings.IndexByte(s.src[v.a:min(v.b, v.a+maxName)], '=') < 1 || reference(s.src[v.a:v.b]) {
 			return resume
@@ -95,8 +129,7 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 	case v.literal && s.finding:
 		s.emit(v.a, v.b, kindLabel(kind))
 	case v.literal:
-		s.replace(v.a, v.b, `"`+Field+`"`)
-		s.floor, s.context, s.last = v.b, v.b, labelField
+		return s.emitQuoted(v.a, v.b, labelField, v.slashes)
 	case v.named && v.quoted && v.sep == ':' && s.finding:
 		s.emit(v.a, v.b, kindLabel(kind))
 	case v.named && v.quoted && v.sep == ':':
@@ -106,21 +139,40 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 	default:
 		s.emit(v.a, v.b, labelKey)
 	}
-	return v.next
+	if kind == nameCookie && !v.quoted {
+		s.lineFrom(v)
+		return v.b
+	}
+	return s.rest(v)
 }
 
-// nameBefore returns the name that ends before i, blanks and quotes skipped, and whether it is quoted.
-// A last word that says little alone brings the one before it: "API key".
-func (s *scanner) nameBefore(i int) (string, bool) {
+// rest goes on behind the value v that was replaced, or swallows what is left of it.
+func (s *scanner) rest(v value) int {
+	switch {
+	case v.more && v.quoted:
+		s.swallow = swallow{mode: swallowQuoted, quote: v.quote, escapes: v.escapes, depth: s.depth(v.a - 1 - v.escapes)}
+		return v.b
+	case v.more:
+		s.swallow = swallow{mode: swallowValue}
+		return v.b
+	}
+	return max(v.b, v.next)
+}
+
+// nameBefore returns the name that ends before i, blanks and quotes skipped, and how many backslashes
+// stand before its closing quote, or -1 if it has none. A last word that says little alone brings the
+// one before it: "API key".
+func (s *scanner) nameBefore(i int) (string, int) {
 	src, limit := s.src, max(s.context, i-maxName)
 	p := i
 	for p > limit && p > i-4 && (isBlank(src[p-1]) || src[p-1] == '?' || src[p-1] == '!' || src[p-1] == ']') {
 		p--
 	}
-	quoted := false
+	quoted := -1
 	if p > limit && isQuote(src[p-1]) {
-		quoted = true
+		quoted = 0
 		for p--; p > limit && src[p-1] == '\\'; p-- {
+			quoted++
 		}
 	}
 	e := p
@@ -128,7 +180,7 @@ func (s *scanner) nameBefore(i int) (string, bool) {
 		e--
 	}
 	if e < limit+2 || !isAlnum(src[e-1]) && src[e-1] != '-' && src[e-1] != '.' || !maybeSensitive(src[e-2], src[e-1]) {
-		return "", false
+		return "", -1
 	}
 	a := p
 	for a > limit && (inWord(src[a-1]) || src[a-1] == '-' || src[a-1] == '.') {
@@ -179,9 +231,12 @@ func (s *scanner) readValue(v *value, p int) {
 		if src[q] == v.outer {
 			return // "PWD="+dir: the string ends here
 		}
-		if b := closing(src, q+1, src[q], q-esc); b >= 0 {
-			v.a, v.b, v.quoted = q+1, b, true
-			v.next = b
+		if src[q] == '"' && (s.jsonDoc || !v.spaced) && quoteLevel(q-esc) < s.depth(esc) {
+			return // the end of the string around the name
+		}
+		if b, more := s.closing(q+1, src[q], q-esc); b >= 0 {
+			v.a, v.b, v.quoted, v.quote, v.escapes = q+1, b, true, src[q], q-esc
+			v.next, v.more = b, more
 			return
 		}
 		if p = q + 1; p >= len(src) {
@@ -190,11 +245,18 @@ func (s *scanner) readValue(v *value, p int) {
 		v.a, v.b, v.next = p, p, p
 	}
 	q = p
-	for q < len(src) && !endsValue(src[q]) {
-		if src[q] == '\\' && (q+1 >= len(src) || isQuote(src[q+1]) || src[q+1] == 'n' || src[q+1] == 'r' || src[q+1] == 't' || src[q+1] == '\\') {
-			break
+	limit := min(len(src), p+maxValue)
+	for q < limit && !endsValue(src[q]) && (src[q] != '\\' || !stopsValue(src, q)) {
+		if src[q] == '[' && q > p {
+			if n, _ := placeholderAt(src[q:]); n > 0 {
+				break
+			}
 		}
 		q++
+	}
+	if q == limit && q < len(src) && !endsValue(src[q]) {
+		v.b, v.next, v.more = q, q, true
+		return
 	}
 	if q < len(src) && src[q] == ',' && v.sep == '=' && !v.spaced {
 		q = connectionPart(src, q)
@@ -209,7 +271,7 @@ func (s *scanner) readValue(v *value, p int) {
 // connectionPart returns the ';' that ends a value with commas in a connection string, or q, where the
 // first comma stands.
 func connectionPart(src string, q int) int {
-	for p := q; p < len(src) && p < q+maxName; p++ {
+	for p := q; p < len(src) && p < q+8; p++ {
 		switch c := src[p]; {
 		case c == ';':
 			return p
@@ -224,32 +286,58 @@ func endsValue(c byte) bool {
 	return isSpace(c) || isQuote(c) || c == ',' || c == ';' || c == '&' || c == ')' || c == ']' || c == '}' || c == '<' || c == '>' || c == '|'
 }
 
+// stopsValue reports that the backslash at p ends a value without quotes: the line or the string around
+// it ends there.
+func stopsValue(src string, p int) bool {
+	q := p + 1
+	for q < len(src) && q < p+8 && src[q] == '\\' {
+		q++
+	}
+	if q >= len(src) {
+		return true
+	}
+	switch c := src[q]; {
+	case isQuote(c), c == 'n', c == 'r', c == 't', q > p+1:
+		return true
+	case c == 'u' && q+4 < len(src) && src[q+1] == '0' && src[q+2] == '0':
+		switch src[q+3 : q+5] {
+		case "26", "22", "27", "3c", "3C", "3e", "3E", "20", "0a", "0A", "09": // & " ' < >, blanks
+			return true
+		}
+	}
+	return false
+}
+
 // closing returns where the quote that opened before p is closed on the same line: at the first of its
-// kind with as many backslashes before it, or -1. The position is that of the first backslash.
-func closing(src string, p int, quote byte, escapes int) int {
-	run := 0
-	for q := p; q < len(src) && q < p+maxValue; q++ {
+// kind with as many backslashes before it, or -1. The position is that of the first backslash. A value
+// longer than maxValue ends there.
+func (s *scanner) closing(p int, quote byte, escapes int) (end int, more bool) {
+	run, src := 0, s.src
+	for q := p; q < len(src); q++ {
+		if q == p+maxValue {
+			return q - run, true
+		}
 		switch src[q] {
 		case '\n', '\r':
-			return -1
+			return -1, false
 		case '\\':
 			run++
 			continue
 		case quote:
 			if run == escapes || escapes == 0 && run%2 == 0 {
-				return q - run*min(escapes, 1)
+				return q - run*min(escapes, 1), false
+			}
+			if run < escapes || quote == '"' && quoteLevel(run) < quoteLevel(escapes) {
+				return -1, false
+			}
+		case '"':
+			if quoteLevel(run) < s.depth(p) {
+				return -1, false
 			}
 		}
 		run = 0
 	}
-	return -1
-}
-
-func (s *scanner) lineEnd(p int) int {
-	if n := strings.IndexAny(s.src[p:min(len(s.src), p+maxValue)], "\r\n"); n >= 0 {
-		return p + n
-	}
-	return min(len(s.src), p+maxValue)
+	return -1, false
 }
 
 // stated handles prose: "the password is hunter2". The word "is" stands at i. It returns where to go
@@ -265,18 +353,27 @@ func (s *scanner) stated(i int) int {
 	if !likelyStated(s.src[p:min(len(s.src), p+64)]) {
 		return 0
 	}
-	name, _ := s.nameBefore(i)
-	kind := classify(name)
-	if kind == nameNone && s.words(i)&nearPassword != 0 {
-		kind = namePassword
-	}
-	if kind != namePassword && kind != nameSecret && kind != nameKey {
+	kind := s.statedKind(i)
+	if kind == nameNone {
 		return 0
 	}
 	if end := s.assigned(kind, p, value{sep: 'i', spaced: true}, 0); end > p {
 		return end
 	}
 	return 0
+}
+
+// statedKind is the kind of what "is" at i tells the value of.
+func (s *scanner) statedKind(i int) nameKind {
+	name, _ := s.nameBefore(i)
+	kind := classify(name)
+	if kind == nameNone && s.words(i)&nearPassword != 0 {
+		kind = namePassword
+	}
+	if kind != namePassword && kind != nameSecret && kind != nameKey {
+		return nameNone
+	}
+	return kind
 }
 
 // likelyStated reports that t begins with something else than a word of prose.
@@ -301,7 +398,7 @@ func (s *scanner) dashes(i int) int {
 	for j < len(src) && src[j] == '-' {
 		j++
 	}
-	if j-i == 5 && strings.HasPrefix(src[j:], "BEGIN ") {
+	if j-i == 5 && s.before(i) != '-' && strings.HasPrefix(src[j:], "BEGIN ") {
 		if end := s.keyBlock(i, j+6); end > 0 {
 			return end
 		}
@@ -328,29 +425,37 @@ func (s *scanner) dashes(i int) int {
 }
 
 // element handles the '>' at i as the end of a tag: <password>…</password>.
-func (s *scanner) element(i int) int {
-	a, limit := i, max(s.context, i-maxName)
-	for a > limit && (inWord(s.src[a-1]) || s.src[a-1] == '-' || s.src[a-1] == ':') {
-		a--
-	}
-	if a == i || s.before(a) != '<' {
-		return i + 1
-	}
-	kind := classify(s.src[a:i])
+func (s *scanner) element(i int) int { return s.elementAt(i, i+1) }
+
+// elementAt handles the end of a tag at i whose content begins at p.
+func (s *scanner) elementAt(i, p int) int {
+	kind := s.tagKind(i)
 	if kind == nameNone {
-		return i + 1
+		return p
 	}
-	rest := s.src[i+1 : min(len(s.src), i+1+maxValue)]
-	n := strings.IndexAny(rest, "<\n")
-	if n <= 0 || rest[n] != '<' || n+1 >= len(rest) || rest[n+1] != '/' {
-		return i + 1
+	rest := s.src[p:min(len(s.src), p+maxValue)]
+	n := strings.IndexAny(rest, "<\n\"\\")
+	if n <= 0 || n+1 >= len(rest) || rest[n:n+2] != "</" && !foldPrefix(rest[n:], `\u003c`) && !strings.HasPrefix(rest[n:], `<\/`) {
+		return p
 	}
-	v := value{a: i + 1, b: i + 1 + n, next: i + 1 + n, quoted: true, sep: '='}
+	v := value{a: p, b: p + n, next: p + n, quoted: true, sep: '='}
 	if !s.acceptable(kind, v) {
-		return i + 1
+		return p
 	}
 	if kind == namePassword {
 		return s.emit(v.a, v.b, labelPassword)
 	}
 	return s.emit(v.a, v.b, labelKey)
+}
+
+// tagKind is the kind of the name in the tag that ends at i.
+func (s *scanner) tagKind(i int) nameKind {
+	a, limit := i, max(s.context, i-maxName)
+	for a > limit && (inWord(s.src[a-1]) || s.src[a-1] == '-' || s.src[a-1] == ':') {
+		a--
+	}
+	if a == i || s.before(a) != '<' && (a < 6 || !foldPrefix(s.src[a-6:], `\u003c`)) {
+		return nameNone
+	}
+	return classify(s.src[a:i])
 }

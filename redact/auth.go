@@ -20,26 +20,24 @@ func (s *scanner) authorization(v value) int {
 		return 0
 	}
 	if foldPrefix(scheme, "digest") || foldPrefix(scheme, "aws4-") || foldPrefix(scheme, "oauth") || foldPrefix(scheme, "hawk") {
-		end := s.lineEnd(v.a)
-		if q := strings.IndexByte(src[v.a:end], '\''); q >= 0 {
-			end = v.a + q
-		}
-		t := strings.TrimRight(src[v.a:end], " \t\\")
-		if strings.Count(t, `"`)%2 == 1 { // the quote the header stands in
-			t = strings.TrimSuffix(t, `"`)
-		}
-		return v.a + len(t)
+		s.lineFrom(v)
+		return v.b
 	}
 	p := v.next
 	for p < len(src) && p < v.next+4 && src[p] == ' ' {
 		p++
 	}
 	q := p
-	for q < len(src) && !endsValue(src[q]) && src[q] != '\\' {
+	limit := min(len(src), p+maxValue)
+	for q < limit && !endsValue(src[q]) && src[q] != '\\' {
 		q++
+	}
+	if q == limit && q < len(src) {
+		s.swallow = swallow{mode: swallowValue}
 	}
 	t := src[p:q]
 	if len(t) < 4 || reference(t) || prose(t) {
+		s.swallow = swallow{}
 		return 0
 	}
 	return q
@@ -59,7 +57,7 @@ func knownScheme(t string) bool {
 func (s *scanner) userinfo(p int) int {
 	src := s.src
 	colon, at := -1, -1
-	limit := min(len(src), p+512)
+	limit := min(len(src), p+reach-16)
 scan:
 	for q := p; q < limit; q++ {
 		switch c := src[q]; {
@@ -75,7 +73,7 @@ scan:
 		return p
 	}
 	s.urlAt = at
-	key := keyEnd(src, p)
+	key, _ := keyEnd(src, p)
 	if key > 0 && key <= at {
 		s.emit(p, key, labelKey)
 	}
@@ -85,7 +83,21 @@ scan:
 			return s.emit(p, at, labelKey)
 		}
 	case colon+1 < at && colon >= s.copied && !reference(src[colon+1:at]) && !template(src[colon+1:at]):
-		return s.emit(colon+1, at, labelPassword)
+		s.urlColon = colon
 	}
 	return max(p, s.floor)
+}
+
+// lineFrom swallows what follows the value v to the end of its line, or of the string it stands in.
+func (s *scanner) lineFrom(v value) {
+	w := swallow{mode: swallowLine, quote: v.outer}
+	if d := s.depth(v.a); d > 0 {
+		w.depth = d
+		if w.escapes = 1<<(d-1) - 1; w.quote == 0 {
+			w.quote = '"'
+		}
+	} else if w.quote == 0 {
+		w.quote = '\''
+	}
+	s.swallow = w
 }

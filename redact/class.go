@@ -43,7 +43,7 @@ const (
 	classDash
 	classGreater
 	classEscape
-	classOpen // '[' and '{'
+	classOpen // '['
 )
 
 var class = func() (t [256]uint8) {
@@ -57,7 +57,7 @@ var class = func() (t [256]uint8) {
 	}
 	t[':'], t['='], t['@'], t['%'] = classColon, classEqual, classAt, classPercent
 	t['-'], t['>'], t['\\'] = classDash, classGreater, classEscape
-	t['['], t['{'] = classOpen, classOpen
+	t['['] = classOpen
 	return t
 }()
 

@@ -2,7 +2,7 @@ package redact
 
 const (
 	maxLocal  = 64  // RFC 5321, 4.5.3.1.1
-	maxDomain = 255 // RFC 5321, 4.5.3.1.2
+	maxDomain = 120 // RFC 5321 allows 255; so many were never seen
 )
 
 func isLocal(c byte) bool {
@@ -17,6 +17,9 @@ func (s *scanner) email(i, d int) int {
 	a := i
 	for a > s.floor && i-a < maxLocal && isLocal(s.src[a-1]) {
 		a--
+	}
+	if a > s.floor && isLocal(s.src[a-1]) {
+		return d
 	}
 	for a < i && !inWord(s.src[a]) {
 		a++
@@ -55,7 +58,7 @@ func domainEnd(src string, d, limit int, wide bool) int {
 			c := src[q]
 			switch {
 			case isLetter(c), wide && c >= 0x80:
-				if letters {
+				if letters = letters && c >= 0x80 == (src[p] >= 0x80); letters {
 					tld = q + 1 - p
 				}
 			case isDigit(c), c == '-' && q > p:

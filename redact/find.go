@@ -56,7 +56,8 @@ func (r *Redactor) Find(dst []Finding, text []byte) []Finding { return r.FindNam
 // "phone" and "card". It does not find the value as a whole if the name is a sensitive one; see
 // [Redactor.SensitiveName].
 func (r *Redactor) FindNamed(dst []Finding, name string, text []byte) []Finding {
-	s := scanner{src: view(text), name: name, pii: r.pii(), urlAt: -1, finding: true, found: dst}
+	s := r.scanner(view(text), name)
+	s.finding, s.found = true, dst
 	s.run(0)
 	return s.found
 }

@@ -12,7 +12,7 @@ func (s *scanner) ipv4(i int) (int, bool) {
 	p, octets := i, 0
 	for {
 		q := p
-		for q < len(src) && isDigit(src[q]) {
+		for q < len(src) && q < i+64 && isDigit(src[q]) {
 			q++
 		}
 		if q == p {
@@ -105,13 +105,16 @@ func (s *scanner) ipv6(i int) int {
 		return 0
 	}
 	p := i
-	for p < len(src) && (isHex(src[p]) || src[p] == ':' || src[p] == '.') {
+	for p < len(src) && p < i+64 && (isHex(src[p]) || src[p] == ':' || src[p] == '.') {
 		p++
 	}
 	s.v6Until = p
 	end := p
 	for end > i && (src[end-1] == '.' || src[end-1] == ':' && !strings.HasSuffix(src[a:end], "::")) {
 		end-- // punctuation after the address
+	}
+	if strings.HasSuffix(src[a:end], "::") && s.at(end) == '[' {
+		return 0 // what stood here was part of a mail address
 	}
 	if end-a > maxV6 || end-a < 4 || end < len(src) && inWord(src[end]) {
 		return 0

@@ -5,10 +5,8 @@ import (
 	"sync"
 )
 
-const (
-	maxNesting = 6   // JSON documents inside strings of JSON documents
-	maxDepth   = 500 // arrays and objects inside each other; deeper ones are taken for text
-)
+// maxDepth is how many arrays and objects may be inside each other; deeper ones are taken for text.
+const maxDepth = 500
 
 // JSON redacts a JSON document, or several of them in a row, on its decoded strings. The result is JSON
 // again: a bare number that must go becomes a quoted placeholder, and the whole value of a field with a
@@ -17,7 +15,7 @@ const (
 // in the same slice. What is not JSON is redacted as text.
 func (r *Redactor) JSON(doc []byte) []byte {
 	out, changed := r.jsonPass(doc)
-	for range settlePasses(len(doc)) {
+	for range 4 {
 		if !changed {
 			break
 		}
@@ -27,7 +25,7 @@ func (r *Redactor) JSON(doc []byte) []byte {
 }
 
 func (r *Redactor) jsonPass(doc []byte) ([]byte, bool) {
-	s := scanner{src: view(doc), pii: r.pii(), urlAt: -1}
+	s := r.scanner(view(doc), "")
 	p := s.blanks(0)
 	ok := p < len(doc)
 	for ok && p < len(doc) {
@@ -36,49 +34,13 @@ func (r *Redactor) jsonPass(doc []byte) ([]byte, bool) {
 		}
 	}
 	if !ok {
-		s = scanner{src: view(doc), pii: r.pii(), urlAt: -1}
+		s = r.scanner(view(doc), "")
 		s.run(0)
 	}
 	if !s.changed {
 		return doc, false
 	}
 	return append(s.out, s.src[s.copied:]...), true
-}
-
-// jsonLike reports that a document may begin with t: an object or an array of objects or strings. Other
-// arrays are taken for text: "[1]" is a footnote more often than JSON.
-func jsonLike(t string) bool {
-	k := 1
-	for k < len(t) && k < 64 && isSpace(t[k]) {
-		k++
-	}
-	if k >= len(t) {
-		return false
-	}
-	switch c := t[k]; t[0] {
-	case '{':
-		return c == '"'
-	default:
-		return c == '{' || c == '"' || c == '['
-	}
-}
-
-// document redacts the JSON document at i inside a text and returns its end. If there is none, nothing
-// is changed.
-func (s *scanner) document(i int) (int, bool) {
-	saved, length := *s, len(s.out)
-	end, ok := s.jsonValue(i, 0, "")
-	if !ok {
-		// end is where it stopped being JSON: nothing before it is tried again, which keeps the work
-		// linear.
-		until := end
-		*s = saved
-		s.out = s.out[:length]
-		s.jsonUntil = max(until, i+1)
-		return i, false
-	}
-	s.floor, s.context, s.last = end, end, labelNone
-	return end, true
 }
 
 func (s *scanner) blanks(p int) int {
@@ -200,7 +162,7 @@ func (s *scanner) namesSecret(field string, p int) bool {
 
 // jsonSecret replaces the value at p of a field with a sensitive name.
 func (s *scanner) jsonSecret(p, depth int, name string) (int, bool) {
-	skip := scanner{src: s.src, depth: maxNesting, urlAt: -1}
+	skip := scanner{src: s.src, urlAt: -1}
 	end, ok := skip.jsonSkip(p, depth)
 	if !ok {
 		return end, false
@@ -251,7 +213,7 @@ func logprob(rest string) bool {
 // schema reports that an object describes a field instead of holding its value (JSON Schema).
 func schema(raw string) bool {
 	k := strings.Index(raw[:min(len(raw), 1024)], `"type"`)
-	if k < 0 || strings.IndexByte(raw[1:k], '{') >= 0 {
+	if k < 0 || strings.ContainsAny(raw[1:k], "{}") {
 		return false
 	}
 	rest := strings.TrimLeft(raw[k+6:], " \n\r\t:")
@@ -285,7 +247,7 @@ func (s *scanner) jsonText(p, end int, esc bool, name string) {
 		*buf = unescape((*buf)[:0], text)
 		text = view(*buf)
 	}
-	inner := scanner{src: text, name: name, pii: s.pii, depth: s.depth + 1, urlAt: -1}
+	inner := s.r.scanner(text, name)
 	inner.run(0)
 	if !inner.changed {
 		return
@@ -302,7 +264,7 @@ func (s *scanner) jsonText(p, end int, esc bool, name string) {
 // jsonInteger replaces the bare number src[p:end] if all of it is a finding.
 func (s *scanner) jsonInteger(p, end int, name string) {
 	text := s.src[p:end]
-	inner := scanner{src: text, name: name, pii: true, urlAt: -1}
+	inner := s.r.scanner(text, name)
 	inner.run(0)
 	if !inner.changed || inner.copied != len(text) || inner.out[0] != '[' {
 		return

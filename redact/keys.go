@@ -212,12 +212,16 @@ func (s *scanner) word(i int) int {
 		if i >= s.tokenUntil {
 			end, until := tokenEnd(src, i)
 			if s.tokenUntil = until; end > 0 {
-				return s.emit(i, end, labelKey)
+				return s.emitKey(i, end, alphaDotted, end-i >= maxKey)
 			}
 		}
 	case 'b', 'B':
 		if a, end := bearer(src, i); end > 0 {
-			return s.emit(a, end, labelToken)
+			s.emit(a, end, labelToken)
+			if end-i >= maxKey {
+				s.swallow = swallow{mode: swallowAlphabet, alphabet: alphaDotted | alphaBase64}
+			}
+			return end
 		}
 	case 'i':
 		if i+3 < len(src) && src[i+2] == ' ' {
@@ -226,16 +230,29 @@ func (s *scanner) word(i int) int {
 			}
 		}
 	}
-	if end := keyEnd(src, i); end > 0 {
-		return s.emit(i, end, labelKey)
+	if end, alphabet := keyEnd(src, i); end > 0 {
+		return s.emitKey(i, end, alphabet, end-i >= maxKey)
 	}
 	return i
 }
 
-// keyEnd returns the end of the shaped key at i, or 0.
-func keyEnd(src string, i int) int {
+// maxKey is how much of a key is looked at; the rest is swallowed.
+const maxKey = reach - 24
+
+// emitKey replaces the key src[a:b], of which more may follow.
+func (s *scanner) emitKey(a, b int, alphabet uint8, more bool) int {
+	s.emit(a, b, labelKey)
+	if more {
+		s.swallow = swallow{mode: swallowAlphabet, alphabet: alphabet}
+	}
+	return b
+}
+
+// keyEnd returns the end of the shaped key at i and its alphabet, or 0. No more than maxKey bytes are
+// looked at.
+func keyEnd(src string, i int) (end int, alphabet uint8) {
 	if i+3 > len(src) {
-		return 0
+		return 0, 0
 	}
 	second, third := src[i+1], src[i+2]
 	for k := int(firstShape[src[i]]); k < len(keyShapes); k++ {
@@ -249,20 +266,21 @@ func keyEnd(src string, i int) int {
 		if len(src)-i < len(shape.prefix)+shape.min || src[i:i+len(shape.prefix)] != shape.prefix {
 			continue
 		}
-		if end := shape.match(src, i+len(shape.prefix)); end > 0 {
-			return end
+		if end := shape.match(src, i+len(shape.prefix), i+maxKey); end > 0 {
+			return end, shape.alphabet
 		}
 	}
-	return 0
+	return 0, 0
 }
 
 // maxToDigit is how many characters a key may have before its first digit. The chance that none of 48
 // random letters and digits is a digit is below one in 5,000.
 const maxToDigit = 48
 
-func (k *keyShape) match(src string, p int) int {
+func (k *keyShape) match(src string, p, limit int) int {
 	q, digit := p, !k.digit
-	for q < len(src) && alphabets[src[q]]&k.alphabet != 0 {
+	limit = min(limit, len(src))
+	for q < limit && alphabets[src[q]]&k.alphabet != 0 {
 		if !digit {
 			// Generated keys have a digit soon; looking on for one would make "sk-sk-sk-…" quadratic.
 			if digit = isDigit(src[q]); q-p > maxToDigit {
@@ -271,8 +289,14 @@ func (k *keyShape) match(src string, p int) int {
 		}
 		q++
 	}
-	if !digit || q < len(src) && inWord(src[q]) {
+	if !digit || q < limit && inWord(src[q]) {
 		return 0
+	}
+	if q == limit && limit < len(src) {
+		if k.max > 0 {
+			return 0
+		}
+		return q // and more
 	}
 	for q > p && (src[q-1] == '.' || src[q-1] == '-') {
 		q-- // punctuation after the key
@@ -290,7 +314,8 @@ func tokenEnd(src string, i int) (end, until int) {
 		return 0, i
 	}
 	parts, p, from := 0, i, i
-	for p < len(src) {
+	limit := min(len(src), i+maxKey)
+	for p < limit {
 		if alphabets[src[p]]&alphaURL != 0 {
 			p++
 			continue
@@ -305,7 +330,7 @@ func tokenEnd(src string, i int) (end, until int) {
 	if parts == 0 || parts == 1 && p-from < 8 {
 		return 0, p
 	}
-	if src[p-1] == '.' {
+	if src[p-1] == '.' && p-i < maxKey {
 		p--
 	}
 	return p, p
@@ -327,12 +352,12 @@ func bearer(src string, i int) (a, end int) {
 	}
 	end = a
 	digit, upper, low := false, false, false
-	for end < len(src) && (alphabets[src[end]]&(alphaDotted|alphaBase64) != 0 || src[end] == '~') {
+	for end < len(src) && end < i+maxKey && (alphabets[src[end]]&(alphaDotted|alphaBase64) != 0 || src[end] == '~') {
 		c := src[end]
 		digit, upper, low = digit || isDigit(c), upper || isUpper(c), low || isLower(c)
 		end++
 	}
-	for end > a && src[end-1] == '.' {
+	for end > a && end < i+maxKey && src[end-1] == '.' {
 		end--
 	}
 	switch n := end - a; {

@@ -23,9 +23,16 @@ func (s *scanner) digits(i int) int {
 	for j < len(src) && isDigit(src[j]) {
 		j++
 	}
-	if j < len(src) && inWord(src[j]) {
+	mixed := j < len(src) && inWord(src[j])
+	if mixed {
 		for j++; j < len(src) && inWord(src[j]); j++ {
 		}
+	}
+	if j == len(src) && s.open { // longer than the scanner looks ahead
+		s.inside = true
+		return j
+	}
+	if mixed {
 		return j
 	}
 	if j < len(src) && src[j] == ':' {
@@ -61,14 +68,19 @@ func (s *scanner) digits(i int) int {
 		s.numberKnown = false
 	}
 	s.numberEnd = n.end[n.groups-1]
-	if end := s.card(&n, i); end > 0 {
-		return s.emit(i, end, labelCard)
+	a, l := i, labelCard
+	end := s.card(&n, i)
+	if end == 0 {
+		l, end = labelSSN, s.ssn(&n, i)
 	}
-	if end := s.ssn(&n, i); end > 0 {
-		return s.emit(i, end, labelSSN)
+	if end == 0 {
+		l = labelPhone
+		a, end = s.phone(&n, i)
 	}
-	if a, end := s.phone(&n, i); end > 0 {
-		return s.emit(a, end, labelPhone)
+	if end > 0 {
+		if end = s.emitNumber(a, end, l); end > 0 {
+			return end
+		}
 	}
 	return j
 }

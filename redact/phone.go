@@ -131,7 +131,7 @@ func (s *scanner) neighbour(p, step int) bool {
 		return false
 	}
 	n, digit := 0, false
-	for p += step; p >= s.floor && p < len(s.src) && inWord(s.src[p]); p += step {
+	for p += step; p >= s.floor && p < len(s.src) && n < 32 && inWord(s.src[p]); p += step {
 		if !isHex(s.src[p]) {
 			return false
 		}

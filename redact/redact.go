@@ -23,7 +23,9 @@ type Redactor struct {
 func New(opts Options) *Redactor { return &Redactor{opts: opts} }
 
 // Default returns a redactor that masks credentials and personal data.
-func Default() *Redactor { return New(Options{PII: true}) }
+func Default() *Redactor { return standard }
+
+var standard = New(Options{PII: true})
 
 func (r *Redactor) pii() bool { return r == nil || r.opts.PII }
 
@@ -68,37 +70,13 @@ func view(b []byte) string {
 	return unsafe.String(&b[0], len(b)) // #nosec G103 -- see above: no writes while the view lives
 }
 
-// settleLimit is the size in bytes up to which a text that was changed is looked at again until nothing
-// more is found.
-const settleLimit = 64 << 10
-
 // scan appends the redacted src to dst. If nothing was found it returns dst as it was and false.
-//
-// A placeholder is another neighbour than the value it replaced: in "10.0.0.1user@example.com" the
-// address has a border only once the mail is gone. Short texts are therefore scanned until they settle,
-// so that redacting twice changes nothing more; in long ones such a rest is rare, and one pass does.
 func (r *Redactor) scan(dst []byte, src, name string) ([]byte, bool) {
-	s := scanner{src: src, name: name, out: dst, pii: r.pii(), urlAt: -1}
+	s := r.scanner(src, name)
+	s.out = dst
 	s.run(0)
 	if !s.changed {
 		return dst, false
 	}
-	out := append(s.out, src[s.copied:]...)
-	for range settlePasses(len(src)) {
-		again := scanner{src: view(out[len(dst):]), name: name, pii: s.pii, urlAt: -1}
-		again.run(0)
-		if !again.changed {
-			break
-		}
-		rest := again.src[again.copied:]
-		out = append(out[:len(dst):len(dst)], append(again.out, rest...)...)
-	}
-	return out, true
-}
-
-func settlePasses(size int) int {
-	if size > settleLimit {
-		return 0
-	}
-	return 8
+	return append(s.out, src[s.copied:]...), true
 }

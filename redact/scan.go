@@ -2,14 +2,25 @@ package redact
 
 import "strings"
 
-// scanner is one pass over one text.
+// reach is how far the scanner looks ahead of the place where it stands, in bytes. A decision never
+// depends on more, so that a stream has to hold back little; what goes on beyond it is swallowed.
+const reach = 152
+
+// scanner is one pass over one text, or over the window of a stream.
 type scanner struct {
 	src  string
 	name string // the field src is the value of, as context for numbers; may be empty
+	r    *Redactor
 
 	out     []byte
 	copied  int // out holds the redacted src[:copied]
 	changed bool
+
+	finding bool // note what is found instead of replacing it
+	found   []Finding
+
+	// open says that more text follows src: what it could change is not decided yet.
+	open bool
 
 	// floor is where the earliest next finding may begin: after the last finding, placeholder or
 	// backslash escape.
@@ -21,27 +32,60 @@ type scanner struct {
 	last    label
 
 	v6Until    int // src[:v6Until] holds no further IPv6 address
-	jsonUntil  int // src[:jsonUntil] starts no further JSON document
 	tokenUntil int // src[:tokenUntil] starts no further JSON web token
 	urlAt      int // the '@' of a URL's user information
+	urlColon   int // the ':' before the password in it
 
 	// The words before a run of digit groups count for all groups of the run.
 	numberEnd   int
 	numberNear  near
 	numberKnown bool
 
-	pii   bool
-	depth int
-	muted bool // only look where JSON values end
+	again   bool // the second look at what stands before a finding
+	inside  bool // a word goes on at the start of what is scanned next
+	swallow swallow
+	quotes  quotes
 
-	finding bool // note what is found instead of replacing it
-	found   []Finding
+	begun   bool // something else than blanks was seen
+	jsonDoc bool // the text begins like a document of JSON
+
+	pii   bool
+	muted bool // only look where JSON values end
 }
 
-// run scans src[i:].
-func (s *scanner) run(i int) {
+func (r *Redactor) scanner(src, name string) scanner {
+	return scanner{src: src, name: name, r: r, pii: r.pii(), urlAt: -1, urlColon: -1}
+}
+
+// run scans src[i:] and returns where it stopped: at the end, or where more text must come first.
+func (s *scanner) run(i int) int {
 	src := s.src
+	if !s.begun {
+		s.noteDocument()
+	}
+	sure := len(src)
+	if s.open {
+		sure -= reach
+	}
 	for i < len(src) {
+		if s.swallow.mode != swallowNothing {
+			if i = s.devour(i); s.swallow.mode != swallowNothing {
+				return i
+			}
+			continue
+		}
+		if s.inside {
+			for i < len(src) && inWord(src[i]) {
+				i++
+			}
+			if i == len(src) {
+				return i
+			}
+			s.inside = false
+		}
+		if i >= sure && !s.settled(i) {
+			return i
+		}
 		switch class[src[i]] {
 		case classWord:
 			if i+1 < len(src) && keyStart(src[i], src[i+1]) {
@@ -52,12 +96,13 @@ func (s *scanner) run(i int) {
 			}
 			for i++; i < len(src) && inWord(src[i]); i++ {
 			}
+			s.inside = s.open && i == len(src)
 		case classDigit:
 			i = s.digits(i)
 		case classColon:
 			i = s.colon(i)
 		case classEqual:
-			i = s.assignment(i)
+			i = s.assignment(i, i+1)
 		case classAt:
 			i = s.email(i, i+1)
 		case classPercent:
@@ -74,21 +119,60 @@ func (s *scanner) run(i int) {
 		case classEscape:
 			i = s.escape(i)
 		case classOpen:
-			i = s.open(i)
+			i = s.bracket(i)
 		default:
 			i++
 		}
 	}
+	return i
 }
 
 // emit replaces src[a:b] and returns b.
 func (s *scanner) emit(a, b int, l label) int {
+	if !s.again && a > s.floor && a > s.context && token[s.src[a-1]] {
+		s.lookAgain(a)
+	}
 	if s.finding {
 		s.found = append(s.found, Finding{Start: a, End: b, Type: labelTypes[l]})
-		s.copied = b
+		s.copied, s.changed = b, true
 	} else {
 		s.replace(a, b, placeholders[l])
 	}
+	s.floor, s.context, s.last = b, b, l
+	s.numberKnown = false
+	return b
+}
+
+// maxAgain is how far back the second look goes, in bytes.
+const maxAgain = 40
+
+// lookAgain scans what touches the finding at a once more. A placeholder is another neighbour than what
+// it replaces: in "555-123-4567-2001:db8::1" the first number ends only where the address is gone.
+func (s *scanner) lookAgain(a int) {
+	low := max(s.floor, s.context)
+	i := a
+	for i > low && i > a-maxAgain && token[s.src[i-1]] {
+		i--
+	}
+	if a-i < 6 || i > low && token[s.src[i-1]] {
+		return
+	}
+	t := *s
+	t.src, t.open, t.again, t.swallow, t.inside = s.src[:a], false, true, swallow{}, false
+	t.v6Until, t.tokenUntil, t.numberKnown, t.urlAt, t.urlColon = 0, 0, false, -1, -1
+	if t.run(i); t.copied > s.copied {
+		s.out, s.found, s.copied, s.changed, s.floor, s.context, s.last = t.out, t.found, t.copied, true, t.floor, t.context, t.last
+	}
+}
+
+// emitQuoted replaces a bare value of JSON by a placeholder in quotes that stand behind n backslashes.
+func (s *scanner) emitQuoted(a, b int, l label, n int) int {
+	if s.finding {
+		return s.emit(a, b, l)
+	}
+	const slashes = `\\\\\\\\\\\\\\\`
+	quote := slashes[:min(n, len(slashes))] + `"`
+	s.replace(a, b, quote+placeholders[l]+quote)
 	s.floor, s.context, s.last = b, b, l
 	s.numberKnown = false
 	return b
@@ -126,31 +210,46 @@ func (s *scanner) at(i int) byte {
 }
 
 // escape skips a backslash sequence, so that the n of "\n555-123-4567" is not taken for a letter of
-// what follows.
+// what follows. JSON inside JSON doubles the backslashes.
 func (s *scanner) escape(i int) int {
-	n := 2
-	if s.at(i+1) == 'u' && i+6 <= len(s.src) && isHex(s.src[i+2]) && isHex(s.src[i+3]) &&
-		isHex(s.src[i+4]) && isHex(s.src[i+5]) {
-		n = 6
+	j := i + 1
+	for j < len(s.src) && j < i+16 && s.src[j] == '\\' {
+		j++
 	}
-	i = min(i+n, len(s.src))
-	s.floor = i
-	return i
+	c := s.at(j)
+	switch {
+	case c == 'u' && j+5 <= len(s.src) && isHex(s.src[j+1]) && isHex(s.src[j+2]) && isHex(s.src[j+3]) && isHex(s.src[j+4]):
+		if s.src[j+1] == '0' && s.src[j+2] == '0' {
+			switch s.src[j+3 : j+5] {
+			case "40":
+				return s.email(i, j+5)
+			case "3d", "3D":
+				if end := s.assignment(i, j+5); end > j+5 {
+					return end
+				}
+			case "3e", "3E":
+				if end := s.elementAt(i, j+5); end > j+5 {
+					return end
+				}
+			}
+		}
+		j += 5
+	case c == '/', isQuote(c):
+		return j // the slash of a URL; a quote is looked at by others
+	case j-i == 1 || c == 'n' || c == 'r' || c == 't' || c == 'f' || c == 'b':
+		j++
+	}
+	j = min(j, len(s.src))
+	s.floor = j
+	return j
 }
 
-// open handles '[' and '{': a placeholder is stepped over, a JSON document is redacted as such.
-func (s *scanner) open(i int) int {
-	if s.src[i] == '[' {
-		if n, l := placeholderAt(s.src[i:]); n > 0 {
-			i += n
-			s.floor, s.context, s.last = i, i, l
-			return i
-		}
-	}
-	if i >= s.jsonUntil && s.depth < maxNesting && !s.finding && jsonLike(s.src[i:]) {
-		if end, ok := s.document(i); ok {
-			return end
-		}
+// bracket handles '[': a placeholder is stepped over.
+func (s *scanner) bracket(i int) int {
+	if n, l := placeholderAt(s.src[i:]); n > 0 {
+		i += n
+		s.floor, s.context, s.last = i, i, l
+		return i
 	}
 	return i + 1
 }
@@ -171,6 +270,10 @@ func placeholderAt(t string) (int, label) {
 
 // colon handles ':': the middle of an address, of a URL, or of a field.
 func (s *scanner) colon(i int) int {
+	if i == s.urlColon {
+		s.urlColon = -1
+		return s.emit(i+1, s.urlAt, labelPassword)
+	}
 	if s.pii && i >= s.v6Until {
 		if end := s.ipv6(i); end > 0 {
 			return end
@@ -179,5 +282,8 @@ func (s *scanner) colon(i int) int {
 	if s.at(i+1) == '/' && s.at(i+2) == '/' {
 		return s.userinfo(i + 3)
 	}
-	return s.assignment(i)
+	if strings.HasPrefix(s.src[i+1:], `\/\/`) {
+		return s.userinfo(i + 5)
+	}
+	return s.assignment(i, i+1)
 }
