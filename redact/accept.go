@@ -27,7 +27,7 @@ func (s *scanner) acceptable(kind nameKind, v value) bool {
 		if code(t) || s.at(v.next) == '[' || len(t) < 4 && (v.spaced || kind == nameKey) && !hasLetter(t) && !hasSymbol(t) {
 			return false
 		}
-		if home := t[0] == '/' || strings.HasPrefix(t, "./") || strings.HasPrefix(t, "~/"); home {
+		if home := t[0] == '/' && !base64Like(t) || strings.HasPrefix(t, "./") || strings.HasPrefix(t, "~/"); home {
 			return false // a path, as in PWD=/home/user
 		}
 	}
@@ -282,4 +282,16 @@ func hasSymbol(t string) bool {
 		}
 	}
 	return false
+}
+
+// base64Like reports that t is a random value in base64 that only begins as a path does.
+func base64Like(t string) bool {
+	digit, up, low := false, false, false
+	for k := range len(t) {
+		if alphabets[t[k]]&alphaBase64 == 0 {
+			return false
+		}
+		digit, up, low = digit || isDigit(t[k]), up || isUpper(t[k]), low || isLower(t[k])
+	}
+	return len(t) >= 32 && digit && up && low && strings.Count(t, "/") <= 4
 }

@@ -13,6 +13,7 @@ type value struct {
 	quote   byte // what it is quoted with
 	escapes int  // backslashes before the quotes
 	more    bool // it is longer than maxValue
+	pass    bool // it may be a password, which has more kinds of characters than a key
 	slashes int  // backslashes before the quotes of the name
 	bare    bool // the name is PASS or pass alone, which tests print as well
 	outer   byte // the quote right before the name, if the name has none of its own
@@ -95,6 +96,7 @@ func (s *scanner) nest(kind nameKind, p int, v value) int {
 
 // assigned redacts the value at p. If it stays, scanning goes on at resume.
 func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
+	v.pass = kind == namePassword || kind == nameSecret
 	s.readValue(&v, p)
 	if v.a == v.b {
 		return resume
@@ -179,6 +181,9 @@ func (s *scanner) nameBefore(i int) (string, int) {
 	for e > limit && src[e-1] == '_' {
 		e--
 	}
+	if e >= limit+6 && wideName(src[limit:e]) {
+		return "password", quoted
+	}
 	if e < limit+2 || !isAlnum(src[e-1]) && src[e-1] != '-' && src[e-1] != '.' || !maybeSensitive(src[e-2], src[e-1]) {
 		return "", -1
 	}
@@ -204,7 +209,7 @@ func vague(w string) bool {
 	if len(w) < 3 || len(w) > 6 {
 		return false
 	}
-	for _, v := range [...]string{"key", "keys", "phrase", "code", "string"} {
+	for _, v := range [...]string{"key", "keys", "phrase", "code", "string", "passe"} {
 		if len(w) == len(v) && foldPrefix(w, v) {
 			return true
 		}
@@ -246,7 +251,7 @@ func (s *scanner) readValue(v *value, p int) {
 	}
 	q = p
 	limit := min(len(src), p+maxValue)
-	for q < limit && !endsValue(src[q]) && (src[q] != '\\' || !stopsValue(src, q)) {
+	for q < limit && (!endsValue(src[q]) || goesOn(src, p, q, v.pass)) && (src[q] != '\\' || !stopsValue(src, q)) {
 		if src[q] == '[' && q > p {
 			if n, _ := placeholderAt(src[q:]); n > 0 {
 				break
@@ -254,7 +259,7 @@ func (s *scanner) readValue(v *value, p int) {
 		}
 		q++
 	}
-	if q == limit && q < len(src) && !endsValue(src[q]) {
+	if q == limit && q < len(src) && (!endsValue(src[q]) || goesOn(src, p, q, v.pass)) {
 		v.b, v.next, v.more = q, q, true
 		return
 	}
@@ -308,6 +313,35 @@ func stopsValue(src string, p int) bool {
 	return false
 }
 
+// goesOn reports that the byte at q, which ends most values, belongs to the one that begins at p: a '&'
+// that no further parameter follows, a bracket within a password.
+func goesOn(src string, p, q int, pass bool) bool {
+	if q == p || q+1 >= len(src) {
+		return false
+	}
+	next := src[q+1]
+	switch src[q] {
+	case '&':
+		if !isAlnum(next) && next != '_' {
+			return pass && strings.IndexByte("!@#$%^*-+", next) >= 0
+		}
+		k := q + 1
+		for k < len(src) && k < q+32 && (inWord(src[k]) || src[k] == '-' || src[k] == '.' || src[k] == '[' || src[k] == ']') {
+			k++
+		}
+		switch {
+		case k == len(src):
+			return pass
+		case src[k] == ';':
+			return hasDigit(src[q+1 : k])
+		}
+		return src[k] != '=' && src[k] != '&'
+	case ')', ']', '}', '|', '>':
+		return pass && isAlnum(next) && (hasDigit(src[p:q]) || hasSymbol(src[p:q])) && src[p] != '('
+	}
+	return false
+}
+
 // closing returns where the quote that opened before p is closed on the same line: at the first of its
 // kind with as many backslashes before it, or -1. The position is that of the first backslash. A value
 // longer than maxValue ends there.
@@ -340,13 +374,13 @@ func (s *scanner) closing(p int, quote byte, escapes int) (end int, more bool) {
 	return -1, false
 }
 
-// stated handles prose: "the password is hunter2". The word "is" stands at i. It returns where to go
-// on, or 0.
-func (s *scanner) stated(i int) int {
+// stated handles prose: "the password is hunter2". The word "is", of n
+// bytes, stands at i. It returns where to go on, or 0.
+func (s *scanner) stated(i, n int) int {
 	if i == 0 || s.src[i-1] != ' ' {
 		return 0
 	}
-	p := i + 3
+	p := i + n + 1
 	if s.at(p) == ':' || s.at(p) == ' ' {
 		p++
 	}
@@ -403,6 +437,9 @@ func (s *scanner) dashes(i int) int {
 			return end
 		}
 		return j
+	}
+	if j-i == 1 && j+1 < len(src) && isLetter(src[j]) {
+		return s.flag(i)
 	}
 	if j-i != 2 || j >= len(src) || !isLetter(src[j]) || inWord(s.before(i)) {
 		return j

@@ -65,6 +65,10 @@ scan:
 			colon = q
 		case c == '@':
 			at = q
+		case (c == '/' || c == '?' || c == '#') && colon >= 0 && at < 0 && q > colon+1 && !digitsOnly(src[colon+1:q]):
+			// An unescaped character of a password, if the '@' follows.
+		case c == '#' && colon >= 0 && at > colon && strings.IndexByte(src[q:min(limit, q+8)], '@') > 0:
+			// One after an unescaped '@' of the password.
 		case isSpace(c), c == '/', c == '?', c == '#', c == '"', c == '\'', c == '`', c == '<', c == '>', c == '\\', c == ',', c == ')' && at >= 0:
 			break scan
 		}
@@ -100,4 +104,13 @@ func (s *scanner) lineFrom(v value) {
 		w.quote = '\''
 	}
 	s.swallow = w
+}
+
+func digitsOnly(t string) bool {
+	for k := range len(t) {
+		if !isDigit(t[k]) {
+			return false
+		}
+	}
+	return true
 }

@@ -66,7 +66,7 @@ func (s *scanner) versionAround(i, end int) bool {
 			}
 		}
 	}
-	return s.words(i)&nearVersion != 0
+	return s.words(i)&(nearVersion|nearChange) != 0
 }
 
 // cidr extends an address that ends at p by its prefix length, if there is one.

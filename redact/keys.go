@@ -1,6 +1,9 @@
 package redact
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // keyShape is how the keys of one issuer look: a prefix, then min to max characters of an alphabet.
 // A max of 0 is no limit. Shapes come from the issuers' public documentation.
@@ -80,6 +83,12 @@ var keyShapes = func() []keyShape {
 		shape("bedrock-api-key-", 20, 0, alphaBase64, true),
 		shape("vck_", 30, 0, alphaURL, true),
 		shape("apify_api_", 20, 0, alphaAlnum, true),
+		shape("rpa_", 40, 0, alphaAlnum, true), // RunPod
+		shape("e2b_", 40, 40, alphaHex, true),
+		shape("esecret_", 20, 0, alphaAlnum, true),
+		shape("pa-", 40, 44, alphaURL, true),         // Voyage
+		shape("eyJrIjoi", 60, 0, alphaBase64, false), // Grafana, before its service accounts
+		shape("sk.eyJ", 40, 0, alphaDotted, true),    // Mapbox
 		// Clouds.
 		shape("AKIA", 16, 16, alphaUpper, false),
 		shape("ASIA", 16, 16, alphaUpper, false),
@@ -104,7 +113,53 @@ var keyShapes = func() []keyShape {
 		shape("pscale_tkn_", 20, 0, alphaDotted, true),
 		shape("pscale_pw_", 20, 0, alphaDotted, true),
 		shape("AGE-SECRET-KEY-1", 50, 0, alphaUpper, true),
+		shape("dt0c01.", 80, 0, alphaDotted, true),
+		shape("fo1_", 40, 0, alphaURL, true),
+		shape("fm1r_", 80, 0, alphaBase64, true),
+		shape("fm1a_", 80, 0, alphaBase64, true),
+		shape("fm2_", 80, 0, alphaBase64, true),
+		shape("HRKU-", 36, 0, alphaURL, true),
+		shape("sha256~", 43, 43, alphaURL, true),
+		shape("nfp_", 30, 0, alphaAlnum, true),
+		shape("rnd_", 28, 0, alphaAlnum, true),
+		shape("vcp_", 30, 0, alphaURL, true),
+		shape("napi_", 40, 0, alphaAlnum, true),
+		shape("pscale_oauth_", 20, 0, alphaDotted, true),
+		shape("mdb_sa_sk_", 30, 0, alphaURL, true),
+		shape("CCIPAT_", 30, 0, alphaURL, true),
+		shape("bkua_", 30, 0, alphaAlnum, true),
+		shape("pnu_", 36, 36, alphaAlnum, false),
+		shape("ico-", 32, 32, alphaAlnum, true),
+		shape("tk-us-", 40, 0, alphaURL, true),
+		shape("AQVN", 35, 38, alphaURL, true),
+		shape("A3-", 30, 40, alphaURL, true), // 1Password
+		shape("ops_eyJ", 100, 0, alphaBase64, true),
 		// Code and packages.
+		shape("glcbt-", 20, 0, alphaURL, true),
+		shape("glft-", 16, 0, alphaURL, true),
+		shape("glimt-", 20, 0, alphaURL, true),
+		shape("glagent-", 40, 0, alphaURL, true),
+		shape("gloas-", 50, 0, alphaURL, true),
+		shape("glffct-", 16, 0, alphaURL, true),
+		shape("GR1348941", 18, 24, alphaURL, false),
+		shape("sgp_", 40, 0, alphaURL, true),
+		shape("squ_", 40, 40, alphaHex, true),
+		shape("sqp_", 40, 40, alphaHex, true),
+		shape("sqa_", 40, 40, alphaHex, true),
+		shape("rdme_", 60, 0, alphaAlnum, true),
+		shape("AKCp", 60, 80, alphaAlnum, true),
+		shape("cmVmd", 56, 62, alphaAlnum, true),
+		shape("CLOJARS_", 60, 60, alphaAlnum, true),
+		shape("dckr_oat_", 20, 0, alphaURL, false),
+		shape("cio", 32, 32, alphaAlnum, true),
+		shape("API-", 26, 26, alphaUpper, true), // Octopus Deploy
+		shape("lin_oauth_", 30, 0, alphaAlnum, true),
+		shape("sm_aat_", 16, 16, alphaAlnum, true),
+		shape("sm_pat_", 16, 16, alphaAlnum, true),
+		shape("sm_sat_", 16, 16, alphaAlnum, true),
+		shape("p8e-", 32, 32, alphaAlnum, true),
+		shape("fio-u-", 60, 0, alphaURL, true),
+		shape("pat", 70, 84, alphaDotted, true), // Airtable
 		shape("ghp_", 20, 0, alphaAlnum, true),
 		shape("gho_", 20, 0, alphaAlnum, true),
 		shape("ghu_", 20, 0, alphaAlnum, true),
@@ -163,6 +218,37 @@ var keyShapes = func() []keyShape {
 		shape("pat-na1-", 30, 0, alphaURL, true),
 		shape("pat-eu1-", 30, 0, alphaURL, true),
 		shape("EAACEdEose0cBA", 10, 0, alphaAlnum, false),
+		shape("EAAC", 90, 0, alphaAlnum, true),
+		shape("EAAG", 90, 0, alphaAlnum, true),
+		shape("EAAM", 90, 0, alphaAlnum, true),
+		shape("EAAA", 56, 0, alphaURL, true),
+		shape("https://hooks.slack.com/services/", 20, 0, alphaBase64, false),
+		shape("https://hooks.slack.com/workflows/", 20, 0, alphaBase64, false),
+		shape("https://hooks.slack.com/triggers/", 20, 0, alphaBase64, false),
+		shape("https://discord.com/api/webhooks/", 20, 0, alphaBase64, true),
+		shape("https://discordapp.com/api/webhooks/", 20, 0, alphaBase64, true),
+		shape("access-sandbox-", 36, 36, alphaURL, true),
+		shape("access-production-", 36, 36, alphaURL, true),
+		shape("access-development-", 36, 36, alphaURL, true),
+		shape("A21AA", 80, 0, alphaURL, true),
+		shape("EZAK", 54, 54, alphaAlnum, true),
+		shape("EZTK", 54, 54, alphaAlnum, true),
+		shape("duffel_live_", 40, 0, alphaURL, true),
+		shape("duffel_test_", 40, 0, alphaURL, true),
+		shape("shippo_live_", 40, 40, alphaHex, true),
+		shape("shippo_test_", 40, 40, alphaHex, true),
+		shape("sk_prod_", 10, 0, alphaAlnum, false),
+		shape("rk_prod_", 10, 0, alphaAlnum, false),
+		shape("sk_", 32, 0, alphaAlnum, true),
+		shape("FLWSECK", 12, 0, alphaURL, true),
+		shape("tfp_", 40, 0, alphaDotted, true),
+		shape("CFPAT-", 40, 0, alphaURL, true),
+		shape("AVNS_", 16, 0, alphaURL, false),
+		shape("hcaik_", 40, 0, alphaAlnum, true),
+		shape("xaat-", 30, 0, alphaURL, true),
+		shape("xapt-", 30, 0, alphaURL, true),
+		shape("NRII-", 30, 0, alphaURL, true),
+		shape("NRJS-", 19, 0, alphaHex, true),
 	}
 	slices.SortStableFunc(list, func(a, b keyShape) int {
 		if a.prefix[0] != b.prefix[0] {
@@ -195,7 +281,10 @@ var keyStarts = func() (t [1024]uint64) {
 	for _, k := range keyShapes {
 		set(k.prefix[0], k.prefix[1])
 	}
-	for _, w := range [...]string{"be", "Be", "BE", "ba", "Ba", "BA", "is", "ey"} {
+	for _, w := range [...]string{
+		"at", "MT", "MD", "Mz", "Mj", "NT", "ND", "Nz", "Nj", "OT", "OD", "be", "Be", "BE", "ba", "Ba", "BA", "is", "es", "ey",
+		"pa", "Pa", "PA", "pw", "PW",
+	} {
 		set(w[0], w[1])
 	}
 	return t
@@ -209,7 +298,12 @@ func (s *scanner) word(i int) int {
 	src := s.src
 	switch src[i] {
 	case 'e':
-		if i >= s.tokenUntil {
+		if n := copula(src, i); n > 0 {
+			if end := s.stated(i, n); end > 0 {
+				return end
+			}
+		}
+		if i >= s.tokenUntil && src[i+1] == 'y' {
 			end, until := tokenEnd(src, i)
 			if s.tokenUntil = until; end > 0 {
 				return s.emitKey(i, end, alphaDotted, end-i >= maxKey)
@@ -223,9 +317,23 @@ func (s *scanner) word(i int) int {
 			}
 			return end
 		}
+	case 'a':
+		if i >= s.floor+15 && strings.HasPrefix(src[i:], "atlasv1.") {
+			if end := s.atlas(i); end > 0 {
+				return end
+			}
+		}
+	case 'M', 'N', 'O':
+		if end := discordToken(src, i); end > 0 {
+			return s.emit(i, end, labelKey)
+		}
+	case 'p', 'P':
+		if end := s.mentioned(i); end > 0 {
+			return end
+		}
 	case 'i':
-		if i+3 < len(src) && src[i+2] == ' ' {
-			if end := s.stated(i); end > 0 {
+		if n := copula(src, i); n > 0 {
+			if end := s.stated(i, n); end > 0 {
 				return end
 			}
 		}
@@ -420,4 +528,60 @@ func (s *scanner) botToken(i, j int) int {
 		}
 	}
 	return s.emit(i, j+36, labelKey)
+}
+
+// atlas returns the end of a token of HCP Terraform, 14 characters, ".atlasv1." and some 67 more; the
+// middle stands at i.
+func (s *scanner) atlas(i int) int {
+	a := i - 15
+	for k := a; k < i-1; k++ {
+		if !isAlnum(s.src[k]) {
+			return 0
+		}
+	}
+	end := i + 8
+	for end < len(s.src) && end < i+maxKey && alphabets[s.src[end]]&alphaURL != 0 {
+		end++
+	}
+	if s.src[i-1] != '.' || a > 0 && inWord(s.before(a)) || end-i < 48 {
+		return 0
+	}
+	return s.emit(a, end, labelKey)
+}
+
+// discordToken returns the end of a token of a Discord bot at i, or 0: the id in base64, which begins
+// as digits do in it, six characters, and 27 or more.
+func discordToken(src string, i int) int {
+	p := i
+	for k, least := range [...]int{23, 6, 27} {
+		from := p
+		for p < len(src) && p < from+44 && alphabets[src[p]]&alphaURL != 0 {
+			p++
+		}
+		if n := p - from; n < least || k == 0 && n > 28 || k == 1 && n != 6 {
+			return 0
+		}
+		if k < 2 {
+			if p >= len(src) || src[p] != '.' {
+				return 0
+			}
+			p++
+		}
+	}
+	if p < len(src) && inWord(src[p]) {
+		return 0
+	}
+	return p
+}
+
+// refreshToken returns the end of a token of which the first characters stand before p, or 0.
+func refreshToken(src string, p int) int {
+	q := p
+	for q < len(src) && q < p+maxKey-4 && alphabets[src[q]]&alphaURL != 0 {
+		q++
+	}
+	if q-p < 30 {
+		return 0
+	}
+	return q
 }

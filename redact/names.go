@@ -31,7 +31,7 @@ var suffixes = func() (t [256][]suffix) {
 			t[c] = append(t[c], suffix{w, kind})
 		}
 	}
-	add(namePassword, "password", "passwd", "pwd", "passphrase", "passcode", "passwords", "senha", "contrasena", "passwort")
+	add(namePassword, "password", "passwd", "pwd", "passphrase", "passcode", "passwords", "senha", "contrasena", "passwort", "kennwort", "depasse", "wachtwoord", "senord", "passord", "salasana", "adgangskode", "heslo", "parola")
 	add(nameSecret, "secret", "secrets", "credential", "credentials", "seedphrase", "recoveryphrase", "recoverycode", "mnemonic")
 	add(nameAuth, "authorization")
 	add(nameCookie, "setcookie")

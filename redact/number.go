@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 const (
 	maxGroups = 10
 	maxDigits = 19 // the longest card number, ISO/IEC 7812
@@ -40,6 +42,11 @@ func (s *scanner) digits(i int) int {
 			return end
 		}
 	}
+	if j == i+1 && strings.HasPrefix(src[i:], "1//0") { // refresh tokens of Google
+		if end := refreshToken(src, i+4); end > 0 {
+			return s.emitKey(i, end, alphaURL, end-i >= maxKey)
+		}
+	}
 	if !s.pii || j-i > maxDigits || s.attached(i, j) {
 		return j
 	}
@@ -51,7 +58,7 @@ func (s *scanner) digits(i int) int {
 		if kind == '.' && j-i <= 3 {
 			if end, ok := s.ipv4(i); ok {
 				return s.emit(i, end, labelIP)
-			} else if end > j && s.at(j+1) != 0 && dots(src[i:end]) > 3 {
+			} else if end > j && s.at(j+1) != 0 && dots(src[i:end]) > 3 && !(src[i] == '0' && end-i == 14 && src[i+1] > '0') {
 				return end
 			}
 		}

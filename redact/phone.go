@@ -31,8 +31,10 @@ func (s *scanner) phone(n *number, i int) (a, end int) {
 	if g := s.trunk(n, i); g >= 0 {
 		return a, s.extension(n.end[g])
 	}
-	if n.groups > 3 && n.size[0] <= 5 && string(n.digits[:2]) == "00" && s.numberWords(i)&nearPhone != 0 {
-		return a, s.international(n, 2)
+	if string(n.digits[:2]) == "00" && n.digits[2] != '0' && n.groups >= 3 && n.size[0] <= 5 && s.abroad(n, i) {
+		if end := s.international(n, 2); end > 0 {
+			return a, end
+		}
 	}
 	if s.numberWords(i)&nearPhone == 0 {
 		return i, 0
@@ -50,17 +52,23 @@ func (s *scanner) international(n *number, skip int) int {
 	if n.digits[skip] == '0' {
 		return 0
 	}
+	best := 0
 	for g := n.groups - 1; g >= 0; g-- {
 		total := n.total[g] - skip
 		if total < minE164 {
 			break
 		}
-		if total > maxE164 || n.digits[skip] == '1' && total != 11 || !s.closedOrExtended(n.end[g]) {
+		if total > maxE164 || !s.closedOrExtended(n.end[g]) {
 			continue
 		}
-		return s.extension(n.end[g])
+		if n.digits[skip] != '1' || total == 11 {
+			return s.extension(n.end[g])
+		}
+		if best == 0 && g > 0 && total <= 13 {
+			best = s.extension(n.end[g])
+		}
 	}
-	return 0
+	return best
 }
 
 // northAmerican returns the last group of a number of the North American plan, or -1: three, three and
@@ -178,4 +186,24 @@ func (s *scanner) extension(p int) int {
 		return p
 	}
 	return e
+}
+
+// abroad reports that a number that begins with 00 is one of another country, and not a column of
+// figures: its groups are not alike, or a word for phones stands before it.
+func (s *scanner) abroad(n *number, i int) bool {
+	if s.numberWords(i)&nearPhone != 0 {
+		return true
+	}
+	last := n.groups - 1
+	if s.neighbour(i-1, -1) || s.neighbour(n.end[last], 1) || n.gap[1] == '.' || n.gap[1] == '/' {
+		return false
+	}
+	alike := true
+	for g := 1; g <= last; g++ {
+		if n.size[g] < 2 {
+			return false
+		}
+		alike = alike && n.size[g] == n.size[0]
+	}
+	return !(alike && n.size[0] != 2) && n.total[last] >= 11
 }

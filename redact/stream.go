@@ -167,8 +167,12 @@ func (s *scanner) settled(i int) bool {
 			if foldPrefix(src[i:], "bearer") || foldPrefix(src[i:], "basic") {
 				return s.lineSettled(i)
 			}
-		case 'i':
-			if i+2 < len(src) && src[i+1] == 's' && src[i+2] == ' ' && s.statedKind(i) != nameNone {
+		case 'i', 'e':
+			if copula(src, i) > 0 && s.statedKind(i) != nameNone {
+				return s.lineSettled(i)
+			}
+		case 'p':
+			if passwordWord(src[i:]) > 0 {
 				return s.lineSettled(i)
 			}
 		}
@@ -192,6 +196,13 @@ func (s *scanner) settled(i int) bool {
 			return false
 		case j-i == 5:
 			return s.lineSettled(i) || !strings.HasPrefix("BEGIN ", src[j:min(len(src), j+6)])
+		case j-i == 1 && (src[j] == 'p' || src[j] == 'a' || src[j] == 'u') && !inWord(s.before(i)):
+			line := src[max(0, i-2*window):i]
+			for _, w := range [...]string{"mysql", "mariadb", "sshpass", "redis-cli", "curl"} {
+				if strings.Contains(line, w) {
+					return s.lineSettled(i)
+				}
+			}
 		case j-i == 2 && isLetter(src[j]):
 			q := j
 			for q < len(src) && (inWord(src[q]) || src[q] == '-') {
@@ -199,7 +210,7 @@ func (s *scanner) settled(i int) bool {
 			}
 			return q < len(src) && (src[q] != ' ' || classify(src[j:q]) == nameNone) || s.lineSettled(i)
 		}
-		return true
+		return ends(src, i, &token, 1)
 	case classGreater:
 		return s.tagKind(i) == nameNone || s.lineSettled(i)
 	case classEscape:

@@ -99,8 +99,16 @@ func (s *scanner) devourKey(p int) (int, bool) {
 func (s *scanner) devourValue(p int) (int, bool) {
 	for p < len(s.src) {
 		c := s.src[p]
-		if endsValue(c) {
+		if endsValue(c) && c != '&' {
 			return p, true
+		}
+		if c == '&' {
+			if s.short(p, 36) {
+				return p, false
+			}
+			if !goesOn(s.src, p-1, p, false) {
+				return p, true
+			}
 		}
 		if c == '\\' {
 			if s.short(p, 8) {

@@ -11,6 +11,7 @@ const (
 	nearPhone
 	nearPassword
 	nearVersion // the very last word only
+	nearChange  // of versions
 )
 
 // window is how far back words count, in bytes.
@@ -28,7 +29,7 @@ func (s *scanner) numberWords(i int) near {
 // words reads the words in the window before i. At the start of the text the name of the field counts
 // as one more.
 func (s *scanner) words(i int) near {
-	a := max(s.context, i-window)
+	a := max(s.context, i-window, s.fieldName(i))
 	var seen near
 	if a == 0 {
 		seen = wordsIn(s.name)
@@ -124,7 +125,9 @@ func meaning(w, rest string) near {
 		}
 	case "password", "passwd", "pwd", "passphrase", "passcode":
 		return nearPassword
-	case "v", "ver", "version", "versions", "release", "firmware", "build", "section", "chapter", "revision", "rev", "agent", "oid":
+	case "bump", "bumps", "bumped", "dependencies", "changelog", "semver", "downgrade", "downgraded":
+		return nearChange
+	case "v", "ver", "version", "versions", "release", "firmware", "build", "chrome", "chromium", "firefox", "safari", "edg", "edge", "webkit", "opera", "npm", "node", "driver", "kernel", "section", "chapter", "revision", "rev", "agent", "oid":
 		return nearVersion
 	}
 	return 0
@@ -149,4 +152,41 @@ func wideWord(t string) near {
 		}
 	}
 	return 0
+}
+
+// fieldName returns where the name begins of the field of JSON whose whole value begins at i, if it is
+// one that says what the value is; or 0. What stands before it is about other fields.
+func (s *scanner) fieldName(i int) int {
+	p := i
+	if p > 0 && (s.src[p-1] == '+' || s.src[p-1] == '(') {
+		p--
+	}
+	if p > 0 && s.src[p-1] == '"' {
+		for p--; p > 0 && s.src[p-1] == '\\'; p-- {
+		}
+	}
+	for p > 0 && s.src[p-1] == ' ' {
+		p--
+	}
+	if p < 3 || s.src[p-1] != ':' || p < s.context {
+		return 0
+	}
+	for p--; p > 0 && s.src[p-1] == ' '; p-- {
+	}
+	if p < 2 || s.src[p-1] != '"' {
+		return 0
+	}
+	for p--; p > 0 && s.src[p-1] == '\\'; p-- {
+	}
+	end := p
+	for p > 0 && p > end-window && s.src[p-1] != '"' {
+		p--
+	}
+	name := s.src[p:end]
+	for _, w := range [...]string{"value", "val", "number", "text", "content", "data", "raw", "input", "digits", "num", "no", "answer", "v", "to", "from"} {
+		if len(name) == len(w) && foldPrefix(name, w) {
+			return 0
+		}
+	}
+	return p
 }
