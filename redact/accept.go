@@ -7,7 +7,7 @@ import "strings"
 func (s *scanner) acceptable(kind nameKind, v value) bool {
 	t := s.src[v.a:v.b]
 	plain := kind == namePassword && v.sep == '=' && !v.spaced && t == "secret" // password=secret
-	if reference(t) || ordinary(t) && !plain {
+	if reference(t) || ordinary(t) && !plain || release(t) {
 		return false
 	}
 	if v.literal {
@@ -21,6 +21,9 @@ func (s *scanner) acceptable(kind nameKind, v value) bool {
 		return false // the results of tests: "PASS: TestName/1", "pass=3 fail=0"
 	}
 	if !v.quoted {
+		if v.sep == ':' && !v.spaced && len(t) < 6 && digitsOnly(t) {
+			return false // a line of a file
+		}
 		if v.spaced && v.sep == '=' && len(t) < 5 {
 			return false
 		}
@@ -48,7 +51,7 @@ func (s *scanner) acceptable(kind nameKind, v value) bool {
 		}
 		return len(t) >= 6 && digit && hasLetter(t)
 	}
-	marked := digit || hasSymbol(t)
+	marked := digit || hasSymbol(t) || strings.Count(t, "-") >= 2 && !v.quoted
 	switch {
 	case v.quoted:
 		return !strings.Contains(t, " ") || digit && len(t) <= 40
@@ -92,7 +95,7 @@ func template(t string) bool {
 	}
 	switch t[0] {
 	case '$':
-		return len(t) > 1 && identifier(t[1:])
+		return len(t) > 1 && (identifier(t[1:]) || digitsOnly(t[1:]))
 	case '{':
 		return len(t) < 2 || identifier(strings.TrimRight(t[1:], "}"))
 	case '%':
@@ -100,7 +103,7 @@ func template(t string) bool {
 	case '!': // a tag of YAML: !vault
 		return len(t) > 1 && identifier(t[1:])
 	case '&', '*':
-		return len(t) > 1 && path(t[1:]) && !isDigit(t[len(t)-1])
+		return len(t) > 1 && path(t[1:]) && (!isDigit(t[len(t)-1]) || foldPrefix(t[1:], "uint") || foldPrefix(t[1:], "int"))
 	}
 	return false
 }
@@ -146,7 +149,7 @@ func ordinary(t string) bool {
 		"short", "long", "too", "weak", "strong", "length", "min", "max", "basic", "bearer", "digest", "oauth", "oauth2",
 		"jwt", "saml", "ldap", "failed", "success", "successful", "denied", "granted", "revoked", "rotated", "not_set",
 		"std", "string?", "str?", "secretstr", "securestring", "option", "...", "plain", "encrypted", "hashed", "bcrypt",
-		"env", "file", "vault", "keychain", "prompt", "stdin", "auto", "always", "never", "if-not-present", "error", "it":
+		"env", "file", "vault", "keychain", "prompt", "stdin", "inherit", "workspace:*", "latest", "auto", "always", "never", "if-not-present", "error", "it":
 		return true
 	}
 	return false
@@ -294,4 +297,22 @@ func base64Like(t string) bool {
 		digit, up, low = digit || isDigit(t[k]), up || isUpper(t[k]), low || isLower(t[k])
 	}
 	return len(t) >= 32 && digit && up && low && strings.Count(t, "/") <= 4
+}
+
+// release reports that t is the version of something: "jsonwebtoken": "^9.0.2".
+func release(t string) bool {
+	k := 0
+	for k < len(t) && k < 3 && strings.IndexByte("^~>=<v ", t[k]) >= 0 {
+		k++
+	}
+	dots, from := 0, k
+	for ; k < len(t) && (isDigit(t[k]) || t[k] == '.'); k++ {
+		if t[k] == '.' {
+			dots++
+		}
+	}
+	if k == from || !isDigit(t[from]) || dots == 0 || dots > 3 || k-from > 16 {
+		return false
+	}
+	return k == len(t) || (t[k] == '-' || t[k] == '+' || t[k] == ' ') && (len(t)-k < 24)
 }

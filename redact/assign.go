@@ -27,12 +27,21 @@ type value struct {
 // assigned to it if it is sensitive. It returns where to go on.
 func (s *scanner) assignment(i, p int) int {
 	resume := p
+	if s.src[i] == '=' {
+		switch s.before(i) {
+		case '!', '<', '>', '=':
+			return resume // a comparison
+		}
+	}
 	name, slashes := s.nameBefore(i)
 	if name == "" {
 		return resume
 	}
 	kind := classify(name)
-	if kind == nameNone {
+	if kind == nameNone && len(name) == 5 && foldPrefix(name, "value") {
+		kind = s.pairKind(i)
+	}
+	if kind == nameNone || len(name) == 3 && kind == nameKey && name == "sig" && s.at(i-4) != '&' && s.at(i-4) != '?' {
 		return resume
 	}
 	quoted := slashes >= 0
@@ -60,6 +69,12 @@ func (s *scanner) assignment(i, p int) int {
 		p++
 	}
 	v.spaced = p > from
+	if s.at(p) == '&' && v.sep == ':' && isLetter(s.at(p+1)) {
+		p++ // a reference, as in Rust: "token: &str"
+	}
+	if a := i - len(name) - slashes - 2; v.named && a >= 0 && s.src[a] == '/' {
+		return resume // the end of a path: "node_modules/jsonwebtoken"
+	}
 	if v.named && v.sep == ':' && (s.at(p) == '{' || s.at(p) == '[') {
 		if end := s.nest(kind, p, v); end > 0 {
 			return end
@@ -82,7 +97,7 @@ func (s *scanner) nest(kind nameKind, p int, v value) int {
 		s.src[p] == '[' && !full && c != '{' && c != '[' && !isDigit(c):
 		return 0
 	}
-	if s.src[p] == '{' && schema(s.src[p:min(len(s.src), p+maxValue)]) {
+	if s.src[p] == '{' && (schema(s.src[p:min(len(s.src), p+maxValue)]) || describes(s.src[k:min(len(s.src), k+24)])) {
 		return 0
 	}
 	if s.finding {
@@ -123,7 +138,10 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 			return resume
 		}
 	default:
-		if !s.acceptable(kind, v) {
+		if !s.acceptable(kind, v) || logprob(s.src[min(len(s.src), v.next+1):]) && v.named {
+			if p := s.typed(v); p > 0 {
+				return s.assigned(kind, p, value{sep: '='}, resume)
+			}
 			return resume
 		}
 	}
@@ -146,6 +164,26 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 		return v.b
 	}
 	return s.rest(v)
+}
+
+// typed returns where the value begins in "apiKey: string = …", of which v was taken for the value; or 0.
+func (s *scanner) typed(v value) int {
+	if v.sep != ':' || v.quoted || v.named || v.b == v.a {
+		return 0
+	}
+	p, limit := v.b, min(len(s.src), v.b+12)
+	for p < limit && s.src[p] != '=' {
+		if c := s.src[p]; c != ' ' && c != '>' && c != ']' && c != '?' && !isLetter(c) {
+			return 0
+		}
+		p++
+	}
+	if p >= limit || s.at(p+1) == '=' {
+		return 0
+	}
+	for p++; p < len(s.src) && p < limit && s.src[p] == ' '; p++ {
+	}
+	return p
 }
 
 // rest goes on behind the value v that was replaced, or swallows what is left of it.
@@ -495,4 +533,16 @@ func (s *scanner) tagKind(i int) nameKind {
 		return nameNone
 	}
 	return classify(s.src[a:i])
+}
+
+// describes reports that the first field of an object, whose name t begins with, tells about the object
+// what no secret needs: it describes one.
+func describes(t string) bool {
+	t = strings.TrimLeft(t, "\\\"")
+	for _, w := range [...]string{"description", "title", "$ref", "properties", "enum", "default", "format", "component", "version", "oneOf", "anyOf", "allOf", "oauth2", "nullable", "required", "secretKeyRef", "valueFrom", "location"} {
+		if strings.HasPrefix(t, w) && len(t) > len(w) && (t[len(w)] == '"' || t[len(w)] == '\\') {
+			return true
+		}
+	}
+	return false
 }

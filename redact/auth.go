@@ -7,7 +7,11 @@ import "strings"
 func (s *scanner) authorization(v value) int {
 	src := s.src
 	if v.quoted {
-		if t := src[v.a:v.b]; reference(t) || !strings.ContainsAny(t, " 0123456789") && len(t) < 8 {
+		t := src[v.a:v.b]
+		if w, rest, ok := strings.Cut(t, " "); ok && knownScheme(w) && rest != "" && reference(rest) {
+			return 0
+		}
+		if reference(t) || !strings.ContainsAny(t, " 0123456789") && len(t) < 8 {
 			return 0
 		}
 		return v.b

@@ -44,6 +44,7 @@ const (
 	classGreater
 	classEscape
 	classOpen // '['
+	classCall // '('
 )
 
 var class = func() (t [256]uint8) {
@@ -57,7 +58,7 @@ var class = func() (t [256]uint8) {
 	}
 	t[':'], t['='], t['@'], t['%'] = classColon, classEqual, classAt, classPercent
 	t['-'], t['>'], t['\\'] = classDash, classGreater, classEscape
-	t['['] = classOpen
+	t['['], t['('] = classOpen, classCall
 	return t
 }()
 

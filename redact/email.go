@@ -31,6 +31,9 @@ func (s *scanner) email(i, d int) int {
 	if end == 0 {
 		return d
 	}
+	if versionLike(s.src[d:end]) {
+		return end // module@v1.2.3-rc.x
+	}
 	if s.src[a:i] == "git" && s.at(end) == ':' && !isDigit(s.at(end+1)) {
 		return end // git@host:path is where a repository lies
 	}
@@ -104,4 +107,17 @@ func tldLike(head, lbl string, tld int) bool {
 		return false // units of systemd: getty@tty1.service
 	}
 	return true
+}
+
+// versionLike reports that what looks like a domain is a version: v1.2.3-rc.
+func versionLike(t string) bool {
+	k := 0
+	if t[0] == 'v' {
+		k++
+	}
+	from := k
+	for k < len(t) && isDigit(t[k]) {
+		k++
+	}
+	return k > from && k+1 < len(t) && t[k] == '.' && isDigit(t[k+1])
 }

@@ -116,6 +116,11 @@ func (s *scanner) ipv6(i int) int {
 	if strings.HasSuffix(src[a:end], "::") && s.at(end) == '[' {
 		return 0 // what stood here was part of a mail address
 	}
+	if port := strings.LastIndexByte(src[a:end], ':'); port > 3 && end-a-port > 5 && end-a-port <= 6 && digitsOnly(src[a+port+1:end]) {
+		end = a + port // five digits are the port behind an address without brackets
+	} else if strings.Count(src[a:end], ":") == 8 && digitsOnly(src[a+port+1:end]) {
+		end = a + port
+	}
 	if end-a > maxV6 || end-a < 4 || end < len(src) && inWord(src[end]) {
 		return 0
 	}

@@ -418,7 +418,7 @@ func (k *keyShape) match(src string, p, limit int) int {
 // tokenEnd returns the end of the JSON web token at i (RFC 7519: base64url parts with dots between,
 // the first a JSON object), or 0, and up to where there is no other one.
 func tokenEnd(src string, i int) (end, until int) {
-	if len(src)-i < 20 || src[i:i+3] != "eyJ" {
+	if len(src)-i < 4 || src[i:i+3] != "eyJ" {
 		return 0, i
 	}
 	parts, p, from := 0, i, i
@@ -435,7 +435,7 @@ func tokenEnd(src string, i int) (end, until int) {
 		p++
 		from = p
 	}
-	if parts == 0 || parts == 1 && p-from < 8 {
+	if parts == 0 || parts == 1 && p-from < 8 || p-i < 20 {
 		return 0, p
 	}
 	if src[p-1] == '.' && p-i < maxKey {

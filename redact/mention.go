@@ -20,6 +20,9 @@ const mentionReach = 40
 func (s *scanner) mentioned(i int) int {
 	src := s.src
 	n := passwordWord(src[i:])
+	if n == 0 && i >= s.context+5 && foldPrefix(src[i:], "pass ") && (src[i-5:i] == "with " || src[i-3:i] == " / ") {
+		n = 4
+	}
 	if n == 0 {
 		return 0
 	}

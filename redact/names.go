@@ -51,7 +51,7 @@ var wholeNames = map[string]nameKind{
 	"sshpass": namePassword, "authpass": namePassword, "httppass": namePassword, "proxypass": namePassword,
 	"loginpass": namePassword, "emailpass": namePassword, "mypass": namePassword,
 	"auth": nameKey, "jwt": nameKey, "bearer": nameKey, "cvv": nameKey, "cvv2": nameKey, "cvc": nameKey, "cvc2": nameKey,
-	"dsn": nameKey, "authheader": nameKey,
+	"dsn": nameKey, "sig": nameKey, "xamzsignature": nameKey, "xgoogsignature": nameKey, "authheader": nameKey,
 	"cookie": nameCookie, "cookies": nameCookie,
 }
 
@@ -79,6 +79,7 @@ var lastPairs, qualifiedPairs = func() (all, qualified pairs) {
 			all.add(s.text[len(s.text)-2], s.text[len(s.text)-1])
 		}
 	}
+	all.add('u', 'e') // value
 	for w := range wholeNames {
 		all.add(w[len(w)-2], w[len(w)-1])
 	}

@@ -17,6 +17,9 @@ func (s *scanner) phone(n *number, i int) (a, end int) {
 		a = i - 1
 	}
 	if s.before(a) == '+' && (a < 2 || !inWord(s.before(a-1))) {
+		if n.digits[0] == '0' && n.total[n.groups-1] >= 10 && s.numberWords(i)&nearPhone != 0 {
+			return a - 1, s.longest(n)
+		}
 		return a - 1, s.international(n, 0)
 	}
 	if a == i && s.before(i) == '+' {
@@ -39,12 +42,20 @@ func (s *scanner) phone(n *number, i int) (a, end int) {
 	if s.numberWords(i)&nearPhone == 0 {
 		return i, 0
 	}
-	for g := n.groups - 1; g >= 0; g-- {
-		if n.total[g] >= 7 && n.total[g] <= maxE164 && s.closedOrExtended(n.end[g]) {
-			return a, s.extension(n.end[g])
-		}
+	if end := s.longest(n); end > 0 {
+		return a, end
 	}
 	return i, 0
+}
+
+// longest returns the end of the most groups that can be one number, or 0.
+func (s *scanner) longest(n *number) int {
+	for g := n.groups - 1; g >= 0; g-- {
+		if n.total[g] >= 7 && n.total[g] <= maxE164 && s.closedOrExtended(n.end[g]) {
+			return s.extension(n.end[g])
+		}
+	}
+	return 0
 }
 
 // international returns the end of a number with its country code; skip digits come before the code.
@@ -200,7 +211,7 @@ func (s *scanner) abroad(n *number, i int) bool {
 	}
 	alike := true
 	for g := 1; g <= last; g++ {
-		if n.size[g] < 2 {
+		if n.size[g] < 2 && (n.size[0] > 2 || g != 2) {
 			return false
 		}
 		alike = alike && n.size[g] == n.size[0]

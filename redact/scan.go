@@ -120,6 +120,8 @@ func (s *scanner) run(i int) int {
 			i = s.escape(i)
 		case classOpen:
 			i = s.bracket(i)
+		case classCall:
+			i = s.argument(i)
 		default:
 			i++
 		}

@@ -172,7 +172,7 @@ func (s *scanner) settled(i int) bool {
 				return s.lineSettled(i)
 			}
 		case 'p':
-			if passwordWord(src[i:]) > 0 {
+			if passwordWord(src[i:]) > 0 || foldPrefix(src[i:], "pass ") {
 				return s.lineSettled(i)
 			}
 		}
@@ -215,6 +215,8 @@ func (s *scanner) settled(i int) bool {
 		return s.tagKind(i) == nameNone || s.lineSettled(i)
 	case classEscape:
 		return ends(src, i, &token, 1) && s.mailSettled(i) && s.assignmentSettled(i, i+6) && (s.tagKind(i) == nameNone || s.lineSettled(i))
+	case classCall:
+		return s.argumentSettled(i)
 	case classOpen:
 		rest := src[i+1:]
 		k := 0
@@ -260,7 +262,7 @@ func (s *scanner) assignmentSettled(i, p int) bool {
 		}
 		return false
 	}
-	if name, _ := s.nameBefore(i); name != "" && classify(name) != nameNone {
+	if name, _ := s.nameBefore(i); name != "" && (classify(name) != nameNone || len(name) == 5 && foldPrefix(name, "value")) {
 		return s.lineSettled(i)
 	}
 	return true

@@ -100,6 +100,18 @@ func wordsIn(t string) near {
 
 // meaning classifies one lower-case word; rest is the text behind it.
 func meaning(w, rest string) near {
+	if len(w) > 6 {
+		for _, p := range [...]string{"telefo", "teleph", "handyn", "mobiln", "mobieln", "cellul", "phonen", "rufnum", "festnetz", "hotline"} {
+			if strings.HasPrefix(w, p) {
+				return nearPhone
+			}
+		}
+		for _, p := range [...]string{"kreditk", "creditc", "kartenn", "cardnum"} {
+			if strings.HasPrefix(w, p) {
+				return nearCard
+			}
+		}
+	}
 	switch w {
 	case "card", "cards", "cc", "ccn", "ccnum", "cardnumber", "cardno", "creditcard", "visa", "mastercard", "amex",
 		"maestro", "unionpay", "jcb", "debit", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta":
@@ -111,7 +123,7 @@ func meaning(w, rest string) near {
 			return nearSSN
 		}
 	case "phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "whatsapp", "sms", "phonenumber",
-		"msisdn", "hotline", "telefon", "telefono", "telefone", "handy", "mobil", "movil", "celular", "landline", "voicemail",
+		"msisdn", "hotline", "mob", "ph", "tlf", "telf", "cel", "gsm", "tfno", "fono", "portable", "whatsapps", "viber", "signal", "mobiel", "cellulare", "numero", "nummer", "telefon", "telefono", "telefone", "handy", "mobil", "movil", "celular", "landline", "voicemail",
 		"dial", "dialed", "dialled", "telefoon", "telephonenumber", "mobilenumber", "phoneno", "callback":
 		return nearPhone
 	case "call", "text", "reach", "ring", "contact":
@@ -127,7 +139,7 @@ func meaning(w, rest string) near {
 		return nearPassword
 	case "bump", "bumps", "bumped", "dependencies", "changelog", "semver", "downgrade", "downgraded":
 		return nearChange
-	case "v", "ver", "version", "versions", "release", "firmware", "build", "chrome", "chromium", "firefox", "safari", "edg", "edge", "webkit", "opera", "npm", "node", "driver", "kernel", "section", "chapter", "revision", "rev", "agent", "oid":
+	case "v", "ver", "version", "versions", "release", "firmware", "build", "chrome", "chromium", "firefox", "safari", "edg", "edge", "webkit", "opera", "npm", "node", "driver", "kernel", "section", "chapter", "table", "figure", "fig", "appendix", "clause", "paragraph", "step", "revision", "rev", "agent", "oid":
 		return nearVersion
 	}
 	return 0

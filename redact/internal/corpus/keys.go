@@ -12,7 +12,7 @@ func (g *maker) key() string {
 		"gl"+"ptt-"+g.of(hexa, 40), "glcbt"+"-64_"+g.of(urlish, 19)+"q", "GR13"+"48941"+g.of(urlish, 19)+"z",
 		"AK"+"IA"+g.of(upper+"234567", 16), "AS"+"IA"+g.of(upper+"234567", 16), "ya"+"29."+g.of(urlish, 100)+"a", "GOC"+"SPX-"+g.of(urlish, 27)+"b",
 		"xo"+"xb-"+g.of(digits, 12)+"-"+g.of(digits, 12)+"-"+g.of(alnum, 24), "xo"+"xp-"+g.of(digits, 12)+"-"+g.of(digits, 12)+"-"+g.of(digits, 12)+"-"+g.of(hexa, 32), "xa"+"pp-1-A"+g.of(upper+digits, 10)+"-"+g.of(digits, 13)+"-"+g.of(hexa, 64),
-		"sk"+"_live_"+g.of(alnum, 24), "rk"+"_test_"+g.of(alnum, 24), "whs"+"ec_"+g.of(alnum, 32), "SG"+"."+g.of(urlish, 22)+"."+g.of(urlish, 42)+"9", "SK"+g.of(hexa, 32), "AC"+g.of(hexa, 32),
+		"sk"+"_live_"+g.of(alnum, 24), "rk"+"_test_"+g.of(alnum, 24), "whs"+"ec_"+g.of(alnum, 32), "SG"+"."+g.of(urlish, 22)+"."+g.of(urlish, 42)+"9", "SK"+g.of(hexa, 32),
 		"npm"+"_"+g.of(alnum, 36), "pypi"+"-AgEIcHlwaS5vcmc"+g.of(urlish, 120)+"Z", "dop"+"_v1_"+g.of(hexa, 64), "dapi"+g.of(hexa, 32), "hvs"+"."+g.of(urlish, 90)+"T",
 		"shp"+"at_"+g.of(hexa, 32), "sq0"+"atp-"+g.of(urlish, 21)+"k", "lin"+"_api_"+g.of(alnum, 40), "ntn"+"_"+g.of(digits, 11)+g.of(alnum, 35), "PMAK"+"-"+g.of(hexa, 24)+"-"+g.of(hexa, 34),
 		"dckr"+"_pat_"+g.of(urlish, 26)+"a", "rubygems"+"_"+g.of(hexa, 48), "pul"+"-"+g.of(hexa, 40), "tskey"+"-auth-"+g.of(alnum, 12)+"-"+g.of(alnum, 30),

@@ -97,6 +97,24 @@ func (g *maker) value(name string) (value, kind string, err error) {
 		return g.pem(), "KEY", nil
 	case "SECRET": // only with a label for it
 		return g.secret(), "KEY", nil
+	case "ODD": // as people of many countries write them, behind a word for them
+		return g.pattern(g.pick(odd...)), "PHONE", nil
+	case "PW":
+		return g.chosen(), "PASSWORD", nil
+	case "PW50":
+		return g.of(lowerc+digits+"!@#$%^&*(-_=+)", 48) + "7k", "KEY", nil
+	case "SHA1KEY":
+		return g.of(hexa, 40), "KEY", nil
+	case "AZKEY":
+		return g.of(alnum+"+/", 86) + "==", "KEY", nil
+	case "SIG":
+		return g.of(alnum, 20) + "%2B" + g.of(alnum, 20) + "%3D", "KEY", nil
+	case "SEVEN":
+		return g.pattern("%##-####"), "PHONE", nil
+	case "DIGITS12":
+		return g.pattern("49%#########"), "PHONE", nil
+	case "TELURI":
+		return g.pattern("+1-%##-%##-####"), "PHONE", nil
 	case "PASSWORD":
 		return g.password(), name, nil
 	case "STRONG":
@@ -246,6 +264,13 @@ var local = []string{
 	"0047-08-### ####", "003 #### ####", "0### ### ####", "(0###) ###.####", "### #### ####", "1## #### ####", "##-##-##-##",
 }
 
+// odd are the ways of writing them that data sets made by programs like.
+var odd = []string{
+	"+## ### ### ####", "+##-##-###.####", "+##.###-###-####", "+### ##.###.####", "0##-###.####", "(0###) ###-####", "0### ### ### ##", "+1 %##.%##-####",
+	"00##-##-### ####", "+## (0) ### ######", "0##########", "+4#-1##########", "%##.%##-####", "## ## ## ## ##", "0# ## ## ## ##", "###-####-####", "+1-%##-%##-#### x####",
+	"07### ######", "+44 (0) 1### ######", "(##) ####-####", "####-###-###", "+61 (0)4## ### ###", "0#.##.##.##.##", "%########", "%### ####",
+}
+
 func (g *maker) international() string { return g.pattern(g.pick(abroad...)) }
 
 func (g *maker) phone() string {
@@ -361,4 +386,24 @@ func (g *maker) password() string {
 		return g.of(urlish+"!@#$%^*+?", 8+g.n(12)) + "7x"
 	}
 	return g.strong()
+}
+
+// chosen is a password as people and programs make them.
+func (g *maker) chosen() string {
+	word := g.pick("sunshine", "Dragon", "Monkey", "letmein", "Football", "iloveyou", "Starwars", "qwerty", "Summer", "Passw0rd")
+	switch g.n(7) {
+	case 0:
+		return word + fmt.Sprint(g.n(10000))
+	case 1:
+		return word + g.pick("!", "@", "#", "$") + fmt.Sprint(g.n(1000))
+	case 2:
+		return g.of(alnum, 12)[:11] + "4"
+	case 3:
+		return g.of(alnum+"!@#$%^*_-+=?~", 14) + "8z"
+	case 4:
+		return g.pick("correct", "blue", "tiny") + "-" + g.pick("horse", "river", "cat") + "-" + g.pick("staple", "moon", "42")
+	case 5:
+		return g.of(upper, 3) + g.of(digits, 4) + g.of(lowerc, 3)
+	}
+	return word + "_" + fmt.Sprint(1980+g.n(40))
 }
