@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"breaker":                 {},
 	"retry":                   {},
 	"redact":                  {},
-	"redact/internal/corpus": {},
+	"redact/internal/corpus":  {},
 	"tokens":                  {},
 	"internal/wire":           {},
 	"policy":                  {},

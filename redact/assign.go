@@ -27,6 +27,9 @@ type value struct {
 // assigned to it if it is sensitive. It returns where to go on.
 func (s *scanner) assignment(i, p int) int {
 	resume := p
+	if !s.named(i) {
+		return resume
+	}
 	if s.src[i] == '=' {
 		switch s.before(i) {
 		case '!', '<', '>', '=':
@@ -82,6 +85,21 @@ func (s *scanner) assignment(i, p int) int {
 		return resume
 	}
 	return s.assigned(kind, p, v, resume)
+}
+
+// named reports that a name which may be a sensitive one ends before i. It is quick, for it is asked of
+// every ':' and '='.
+func (s *scanner) named(i int) bool {
+	src := s.src
+	p := i - 1
+	for p > 3 && (src[p] == ' ' || src[p] == '?' || src[p] == '!' || src[p] == ']') && p > i-4 {
+		p--
+	}
+	if p > 3 && isQuote(src[p]) {
+		for p--; p > 3 && src[p] == '\\'; p-- {
+		}
+	}
+	return p <= 3 || src[p] >= 0x80 || src[p] == '_' || src[p] == '\t' || src[p] == 'o' || src[p] == 'a' || maybeSensitive(src[p-2], src[p-1], src[p])
 }
 
 // nest replaces the object or array at p, the value of a sensitive field of JSON, or returns 0.
@@ -222,7 +240,7 @@ func (s *scanner) nameBefore(i int) (string, int) {
 	if e >= limit+6 && wideName(src[limit:e]) {
 		return "password", quoted
 	}
-	if e < limit+2 || !isAlnum(src[e-1]) && src[e-1] != '-' && src[e-1] != '.' || !maybeSensitive(src[e-2], src[e-1]) {
+	if e < limit+2 || !isAlnum(src[e-1]) && src[e-1] != '-' && src[e-1] != '.' || !maybeSensitive(s.at(e-3), src[e-2], src[e-1]) {
 		return "", -1
 	}
 	a := p

@@ -28,12 +28,8 @@ func (s *scanner) ipv4(i int) (int, bool) {
 	if octets != 4 || p-i > 15 || p < len(src) && inWord(src[p]) {
 		return p, false
 	}
-	addr, err := netip.ParseAddr(src[i:p])
-	if err != nil {
-		return p, false
-	}
-	b := addr.As4()
-	if b == [4]byte{} || b[0] == 255 || s.versionAround(i, p) {
+	b, ok := quad(src[i:p])
+	if !ok || b == [4]byte{} || b[0] == 255 || s.versionAround(i, p) {
 		return p, false // "any", netmasks and versions tell nothing about a person
 	}
 	return cidr(src, p, 32), true
@@ -94,14 +90,14 @@ const maxV6 = 45
 // is (fe80, fc.., fd.., 2000::/3): "::", "std::x", "dead::" and slices stay.
 func (s *scanner) ipv6(i int) int {
 	src := s.src
+	if c := s.at(i + 1); c != ':' && !isHex(c) {
+		return 0
+	}
 	a := i
 	for a > s.floor && i-a < 5 && isHex(src[a-1]) {
 		a--
 	}
 	if i-a > 4 || a == i && s.at(i+1) != ':' || inWord(s.before(a)) || s.before(a) == ':' {
-		return 0
-	}
-	if c := s.at(i + 1); c != ':' && !isHex(c) {
 		return 0
 	}
 	p := i
@@ -157,4 +153,22 @@ func globalOrLocal(text string) bool {
 		return false
 	}
 	return g[0] == '2' || g[0] == '3' || foldPrefix(g, "fe80") || foldPrefix(g, "fc") || foldPrefix(g, "fd")
+}
+
+// quad reads four numbers up to 255 with dots between them and without zeros before them.
+func quad(t string) (b [4]byte, ok bool) {
+	k := 0
+	for n := range b {
+		from, v := k, 0
+		for k < len(t) && isDigit(t[k]) {
+			v = v*10 + int(t[k]-'0')
+			k++
+		}
+		if k == from || v > 255 || k-from > 1 && t[from] == '0' || n < 3 && (k == len(t) || t[k] != '.') {
+			return b, false
+		}
+		b[n] = byte(v)
+		k++
+	}
+	return b, k > len(t)
 }

@@ -275,17 +275,26 @@ var firstShape = func() (t [256]uint8) {
 	return t
 }()
 
+// wordsLookedAt are the beginnings of words that are looked at for another reason than a key of that
+// prefix: what a token begins with, and words before or about a secret.
+var wordsLookedAt = [...]string{
+	"atla", "bear", "Bear", "BEAR", "basi", "Basi", "BASI",
+	"is ", "is:", "es ", "est ", "ist ", "eyJ", "pass", "Pass", "PASS", "pwd ", "Pwd ", "PWD ",
+}
+
 // keyStarts holds the first two bytes of all that word looks for: 8 KB, one bit a pair.
 var keyStarts = func() (t [1024]uint64) {
 	set := func(a, b byte) { t[uint(a)<<2|uint(b)>>6] |= 1 << (b & 63) }
 	for _, k := range keyShapes {
 		set(k.prefix[0], k.prefix[1])
 	}
-	for _, w := range [...]string{
-		"at", "MT", "MD", "Mz", "Mj", "NT", "ND", "Nz", "Nj", "OT", "OD", "be", "Be", "BE", "ba", "Ba", "BA", "is", "es", "ey",
-		"pa", "Pa", "PA", "pw", "PW",
-	} {
+	for _, w := range wordsLookedAt {
 		set(w[0], w[1])
+	}
+	for _, a := range []byte("MNO") {
+		for _, b := range []byte("DTjz") {
+			set(a, b)
+		}
 	}
 	return t
 }()

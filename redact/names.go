@@ -67,34 +67,63 @@ type pairs [32]uint32
 func (p *pairs) add(a, b byte)      { p[a&31] |= 1 << (b & 31) }
 func (p *pairs) has(a, b byte) bool { return p[a&31]>>(b&31)&1 != 0 }
 
-// lastPairs holds the last two letters of all names that may be sensitive, qualifiedPairs those of the
-// qualifiers: one look rules out most others.
-var lastPairs, qualifiedPairs = func() (all, qualified pairs) {
+// qualifiedPairs holds the last two letters of the qualifiers: one look rules out most other names.
+var qualifiedPairs = func() (t pairs) {
 	for _, w := range qualifiers {
-		all.add(w[len(w)-2], w[len(w)-1])
-		qualified.add(w[len(w)-2], w[len(w)-1])
+		t.add(w[len(w)-2], w[len(w)-1])
+	}
+	return t
+}()
+
+// lastTriples holds the last three letters of all names that may be sensitive, case folded, five bits of
+// each: 4 KB. A separator may stand for the first of them.
+var lastTriples = func() (t [1024]uint32) {
+	set := func(a, b, c byte) {
+		k := uint(a&31)<<10 | uint(b&31)<<5 | uint(c&31)
+		t[k>>5] |= 1 << (k & 31)
+	}
+	add := func(w string) {
+		n := len(w)
+		for _, a := range []byte("_-. \x00\"'") {
+			set(a, w[n-2], w[n-1])
+		}
+		if n > 2 {
+			set(w[n-3], w[n-2], w[n-1])
+			return
+		}
+		for a := range byte(32) {
+			set(a, w[n-2], w[n-1])
+		}
+	}
+	for _, w := range qualifiers {
+		add(w)
 	}
 	for _, list := range suffixes {
 		for _, s := range list {
-			all.add(s.text[len(s.text)-2], s.text[len(s.text)-1])
+			add(s.text)
 		}
 	}
-	all.add('u', 'e') // value
 	for w := range wholeNames {
-		all.add(w[len(w)-2], w[len(w)-1])
+		add(w)
 	}
-	return all, qualified
+	for _, w := range [...]string{"key", "keys", "phrase", "code", "string", "passe", "value"} {
+		add(w)
+	}
+	return t
 }()
 
-// maybeSensitive reports that a name which ends in a and b may be sensitive.
-func maybeSensitive(a, b byte) bool { return lastPairs.has(a, b) || isDigit(b) }
+// maybeSensitive reports that a name which ends in a, b and c may be sensitive.
+func maybeSensitive(a, b, c byte) bool {
+	k := uint(a&31)<<10 | uint(b&31)<<5 | uint(c&31)
+	return isDigit(c) || lastTriples[k>>5]>>(k&31)&1 != 0
+}
 
 // classify tells the kind of a name, whatever its case and the way its words are joined.
 func classify(name string) nameKind {
 	for len(name) > 0 && !isAlnum(name[len(name)-1]) {
 		name = name[:len(name)-1]
 	}
-	if len(name) < 2 || !maybeSensitive(name[len(name)-2], name[len(name)-1]) {
+	if len(name) < 2 || !maybeSensitive(third(name), name[len(name)-2], name[len(name)-1]) {
 		return nameNone
 	}
 	if len(name) > maxName {
@@ -174,4 +203,12 @@ func harmlessToken(head string) bool {
 		}
 	}
 	return false
+}
+
+// third is the last but two byte of a name, or 0.
+func third(name string) byte {
+	if len(name) < 3 {
+		return 0
+	}
+	return name[len(name)-3]
 }

@@ -30,12 +30,19 @@ func (s *scanner) digits(i int) int {
 		for j++; j < len(src) && inWord(src[j]); j++ {
 		}
 	}
-	if j == len(src) && s.open { // longer than the scanner looks ahead
-		s.inside = true
-		return j
-	}
 	if mixed {
 		return j
+	}
+	if j-i < 7 {
+		switch next := s.at(j + 1); s.at(j) {
+		case ':', 0xC2, 0xE2, '/':
+		case ' ', '-', '.', ')':
+			if !isDigit(next) && next != '(' && next != ' ' && next != '-' && next < 0x80 {
+				return j
+			}
+		default:
+			return j // too short to be anything alone
+		}
 	}
 	if j < len(src) && src[j] == ':' {
 		if end := s.botToken(i, j); end > 0 {
@@ -46,6 +53,11 @@ func (s *scanner) digits(i int) int {
 		if end := refreshToken(src, i+4); end > 0 {
 			return s.emitKey(i, end, alphaURL, end-i >= maxKey)
 		}
+	}
+	if j-i == 4 && j+7 < len(src) && src[j] == '-' && src[j+6] == 'T' && isDigit(src[j+7]) && src[j+3] == '-' && isDigit(src[j+1]) && isDigit(src[j+4]) {
+		for j += 7; j < len(src) && j < i+32 && (isDigit(src[j]) || src[j] == ':' || src[j] == '.'); j++ {
+		} // an instant, RFC 3339
+		return j
 	}
 	if !s.pii || j-i > maxDigits || s.attached(i, j) {
 		return j

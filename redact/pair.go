@@ -39,7 +39,7 @@ func (s *scanner) argument(i int) int {
 	for q < len(src) && q < i+2+maxName && (inWord(src[q]) || src[q] == '-' || src[q] == '.') {
 		q++
 	}
-	if q < i+5 || s.at(q) != quote || s.at(q+1) != ',' || !maybeSensitive(src[q-2], src[q-1]) {
+	if q < i+5 || s.at(q) != quote || s.at(q+1) != ',' || !maybeSensitive(src[q-3], src[q-2], src[q-1]) {
 		return i + 1
 	}
 	kind := classify(src[i+2 : q])

@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 // quotes keeps count of the strings that are open at a place of the text: those of JSON at level 0,
 // those of JSON inside a string of JSON at level 1, and so on. A line break outside ends them all, for
 // no string of JSON has one.
@@ -11,14 +13,19 @@ type quotes struct {
 
 // advance counts up to the place p. It is called for few places only, and each byte is read once.
 func (q *quotes) advance(src string, p int) {
+	if q.at >= p {
+		return
+	}
+	if n := strings.LastIndexByte(src[q.at:p], '\n'); n >= 0 {
+		q.at += n + 1
+		q.open, q.seen = [4]bool{}, [4]bool{}
+	}
 	run := 0
 	for ; q.at < p; q.at++ {
 		switch src[q.at] {
 		case '\\':
 			run++
 			continue
-		case '\n':
-			q.open, q.seen = [4]bool{}, [4]bool{}
 		case '"':
 			if l := quoteLevel(run); l < len(q.open) {
 				q.open[l], q.seen[l] = !q.open[l], true

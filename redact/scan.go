@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"math/bits"
+	"strings"
+)
 
 // reach is how far the scanner looks ahead of the place where it stands, in bytes. A decision never
 // depends on more, so that a stream has to hold back little; what goes on beyond it is swallowed.
@@ -42,7 +45,7 @@ type scanner struct {
 	numberKnown bool
 
 	again   bool // the second look at what stands before a finding
-	inside  bool // a word goes on at the start of what is scanned next
+	fresh   bool // what is scanned next is looked at although it is within a word
 	swallow swallow
 	quotes  quotes
 
@@ -58,75 +61,121 @@ func (r *Redactor) scanner(src, name string) scanner {
 }
 
 // run scans src[i:] and returns where it stopped: at the end, or where more text must come first.
+//
+// Most bytes are never looked at alone: a mask of each block of 32 bytes says where something may begin.
 func (s *scanner) run(i int) int {
 	src := s.src
 	if !s.begun {
 		s.noteDocument()
 	}
-	sure := len(src)
+	sure, end := len(src), len(src)
 	if s.open {
-		sure -= reach
+		sure, end = s.tail()
 	}
-	for i < len(src) {
+	block, mask := -1, uint32(0)
+	for {
 		if s.swallow.mode != swallowNothing {
 			if i = s.devour(i); s.swallow.mode != swallowNothing {
 				return i
 			}
-			continue
+			s.fresh = true
 		}
-		if s.inside {
-			for i < len(src) && inWord(src[i]) {
-				i++
+		if i >= end {
+			return i
+		}
+		if !s.fresh || !inWord(src[i]) || i > 0 && !inWord(src[i-1]) {
+			s.fresh = false
+			if i>>5 != block {
+				block = i >> 5
+				mask = s.marks(block << 5)
 			}
-			if i == len(src) {
-				return i
+			rest := mask >> (i & 31)
+			if rest == 0 {
+				if i = (block + 1) << 5; i >= end {
+					return end
+				}
+				continue
 			}
-			s.inside = false
+			if i += bits.TrailingZeros32(rest); i >= end {
+				return end
+			}
+			if i+1 < sure {
+				// Of a run of the same sign only the ends tell something.
+				if c := src[i]; c == src[i+1] && (c == '@' || c == '=' || c == ':' && i > 0 && src[i-1] == ':') || idle(c, src[i+1]) {
+					i++
+					continue
+				}
+			}
 		}
 		if i >= sure && !s.settled(i) {
 			return i
 		}
-		switch class[src[i]] {
-		case classWord:
-			if i+1 < len(src) && keyStart(src[i], src[i+1]) {
-				if j := s.word(i); j > i {
-					i = j
-					continue
-				}
-			}
-			for i++; i < len(src) && inWord(src[i]); i++ {
-			}
-			s.inside = s.open && i == len(src)
-		case classDigit:
-			i = s.digits(i)
-		case classColon:
-			i = s.colon(i)
-		case classEqual:
-			i = s.assignment(i, i+1)
-		case classAt:
-			i = s.email(i, i+1)
-		case classPercent:
-			// In a URL '@' is written %40.
-			if strings.HasPrefix(src[i:], "%40") {
-				i = s.email(i, i+3)
-			} else {
-				i++
-			}
-		case classDash:
-			i = s.dashes(i)
-		case classGreater:
-			i = s.element(i)
-		case classEscape:
-			i = s.escape(i)
-		case classOpen:
-			i = s.bracket(i)
-		case classCall:
-			i = s.argument(i)
-		default:
-			i++
-		}
+		j := s.look(i)
+		s.fresh = j > i && !(s.open && j == len(src) && inWord(src[j-1]))
+		i = max(j, i+1)
 	}
-	return i
+}
+
+// idle reports that nothing begins at the byte c if next follows.
+func idle(c, next byte) bool {
+	switch c {
+	case '(':
+		return next != '"' && next != '\''
+	case '[':
+		return !isUpper(next)
+	case '-':
+		return next != '-' && next != 'p' && next != 'a' && next != 'u'
+	case '>':
+		return next == ' ' || next == '\n' || next == '=' || next == '<'
+	}
+	return false
+}
+
+// tail returns up to where all decisions are certain, and up to where they can be made at all: where
+// the last run of bytes begins that more text may continue.
+func (s *scanner) tail() (sure, end int) {
+	sure = max(0, len(s.src)-reach)
+	end = len(s.src)
+	for end > sure && token[s.src[end-1]] {
+		end--
+	}
+	return sure, end
+}
+
+// look looks closer at the place i. It returns where to go on, or i if the word there is an ordinary
+// one.
+func (s *scanner) look(i int) int {
+	switch class[s.src[i]] {
+	case classWord:
+		if i+1 < len(s.src) && keyStart(s.src[i], s.src[i+1]) {
+			return s.word(i)
+		}
+		return i
+	case classDigit:
+		return s.digits(i)
+	case classColon:
+		return s.colon(i)
+	case classEqual:
+		return s.assignment(i, i+1)
+	case classAt:
+		return s.email(i, i+1)
+	case classPercent:
+		// In a URL '@' is written %40.
+		if strings.HasPrefix(s.src[i:], "%40") {
+			return s.email(i, i+3)
+		}
+	case classDash:
+		return s.dashes(i)
+	case classGreater:
+		return s.element(i)
+	case classEscape:
+		return s.escape(i)
+	case classOpen:
+		return s.bracket(i)
+	case classCall:
+		return s.argument(i)
+	}
+	return i + 1
 }
 
 // emit replaces src[a:b] and returns b.
@@ -160,7 +209,7 @@ func (s *scanner) lookAgain(a int) {
 		return
 	}
 	t := *s
-	t.src, t.open, t.again, t.swallow, t.inside = s.src[:a], false, true, swallow{}, false
+	t.src, t.open, t.again, t.swallow, t.fresh = s.src[:a], false, true, swallow{}, true
 	t.v6Until, t.tokenUntil, t.numberKnown, t.urlAt, t.urlColon = 0, 0, false, -1, -1
 	if t.run(i); t.copied > s.copied {
 		s.out, s.found, s.copied, s.changed, s.floor, s.context, s.last = t.out, t.found, t.copied, true, t.floor, t.context, t.last
@@ -182,7 +231,7 @@ func (s *scanner) emitQuoted(a, b int, l label, n int) int {
 
 func (s *scanner) replace(a, b int, text string) {
 	if s.out == nil {
-		s.out = make([]byte, 0, len(s.src)+32)
+		s.out = make([]byte, 0, len(s.src)+len(s.src)>>4+64)
 	}
 	s.out = append(s.out, s.src[s.copied:a]...)
 	s.out = append(s.out, text...)

@@ -1,6 +1,9 @@
 package corpus
 
-import "strings"
+import (
+	"encoding/base64"
+	"strings"
+)
 
 // key makes a key in the public format of one of the services.
 func (g *maker) key() string {
@@ -21,6 +24,6 @@ func (g *maker) key() string {
 		"dt0"+"c01."+g.of(upper+digits, 24)+"."+g.of(upper+digits, 64), "rdme"+"_"+g.of(lowerc+digits, 70), "pnu"+"_"+g.of(alnum, 36), "sntryu"+"_"+g.of(hexa, 64), "EZAK"+g.of(alnum, 54),
 		"duffel"+"_live_"+g.of(urlish, 42)+"a", "shippo"+"_live_"+g.of(hexa, 40), "fo1"+"_"+g.of(urlish, 42)+"b", "sgp"+"_"+g.of(hexa, 40), "sha256"+"~"+g.of(urlish, 42)+"c",
 		"1//0"+g.of(urlish, 60)+"d", "key"+"-"+g.of(hexa, 32), g.of(hexa, 32)+"-us"+g.of("123456789", 1)+g.of(digits, 1), "https://hooks"+".slack.com/services/T"+g.of(upper+digits, 8)+"/B"+g.of(upper+digits, 10)+"/"+g.of(alnum, 24),
-		"https://discord"+".com/api/webhooks/"+g.of(digits, 18)+"/"+g.of(urlish, 67)+"a", "MT"+"E"+g.of(alnum, 21)+"."+g.of(alnum, 6)+"."+g.of(urlish, 27), "e2b"+"_"+g.of(hexa, 40),
+		"https://discord"+".com/api/webhooks/"+g.of(digits, 18)+"/"+g.of(urlish, 67)+"a", base64.RawStdEncoding.EncodeToString([]byte("1"+g.of(digits, 17)))+"."+g.of(alnum, 6)+"."+g.of(urlish, 27), "e2b"+"_"+g.of(hexa, 40),
 		g.of(alnum, 14)+".atlas"+"v1."+g.of(urlish, 66)+"a", g.jwt()))
 }
