@@ -47,6 +47,7 @@ type journal struct {
 
 	mu     sync.Mutex
 	f      *os.File
+	page   mapped
 	off    int64
 	number uint32
 	count  int64 // where in the file the count is
@@ -80,16 +81,15 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 		number++
 		b = seal(b, at, kind, id, number)
 	})
-	copy(b[count:], counted(number))
+	sum := counted(number)
+	copy(b[count:], sum[:])
 	size := int64(len(b))
 	b = append(b, make([]byte, journalZeros)...)
 	temp := j.path + ".new"
 	if err := os.WriteFile(temp, b, 0o600); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if j.f != nil { // some systems do not rename over an open file
-		_ = j.f.Close()
-	}
+	j.shut() // some systems do not rename over an open file
 	err := os.Rename(temp, j.path)
 	if err == nil {
 		j.off, j.number, j.count, j.limit, j.broken = size, number, int64(count), size+journalLarge, nil
@@ -97,10 +97,21 @@ func (j *journal) start(fill func(put func(kind byte, id uint64, payload []byte)
 		err = errors.Join(err, os.Remove(temp))
 	}
 	f, oerr := os.OpenFile(j.path, os.O_RDWR, 0o600)
-	if j.f = f; oerr != nil {
-		j.f, j.broken = nil, oerr
+	if oerr != nil {
+		j.broken = oerr
+		return errors.Join(err, oerr)
 	}
-	return errors.Join(err, oerr)
+	j.f, j.page = f, mapFile(f)
+	return err
+}
+
+// shut closes the file. With j.mu held or unshared.
+func (j *journal) shut() {
+	if j.f != nil {
+		j.page.close()
+		_ = j.f.Close()
+	}
+	j.f = nil
 }
 
 // seal fills in the head at the position, where payload follows, and adds the tail.
@@ -161,14 +172,17 @@ func (j *journal) add(kind byte, id uint64, payload func([]byte) []byte) error {
 	}
 	j.off += int64(len(b))
 	j.number++
-	_, _ = j.f.WriteAt(counted(j.number), j.count) // a count that is too low says less, and nothing that is wrong
+	if count := counted(j.number); !j.page.store(count, j.count) {
+		_, _ = j.f.WriteAt(count[:], j.count) // a count that is too low says less, and nothing that is wrong
+	}
 	return nil
 }
 
 // counted is a number of records as the count is written.
-func counted(number uint32) []byte {
-	b := binary.LittleEndian.AppendUint32(make([]byte, 0, countSize), number)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+func counted(number uint32) (b [countSize]byte) {
+	binary.LittleEndian.PutUint32(b[:], number)
+	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[:4], castagnoli))
+	return b
 }
 
 // large reports whether the journal should be written anew; where all it says is in the store, a small one is large.
@@ -203,8 +217,6 @@ func (j *journal) close() {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.f != nil {
-		_ = j.f.Close()
-	}
-	j.f, j.broken = nil, nil
+	j.shut()
+	j.broken = nil
 }

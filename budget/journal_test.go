@@ -161,7 +161,8 @@ func TestJournalCutAtEveryByte(t *testing.T) {
 			if r, err := parseJournal(b); whole+1 < len(ends) && (err == nil || len(r.sent) > 0) {
 				t.Fatalf("cut at %d after more was written, rest %s: %+v, %v; want it to be missed", cut, name, r, err)
 			}
-			copy(b[ends[0]-countSize:], counted(uint32(whole)))
+			sum := counted(uint32(whole))
+			copy(b[ends[0]-countSize:], sum[:])
 			r, err := parseJournal(b)
 			if err != nil || counts(r) != want[whole] {
 				t.Fatalf("cut at %d, rest %s: %+v, %v; want sent and ended %v", cut, name, r, err, want[whole])

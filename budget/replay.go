@@ -58,7 +58,7 @@ func parseJournal(b []byte) (*replay, error) {
 		return r, errors.New("cut short before its first record")
 	}
 	count := binary.LittleEndian.Uint32(b[at:])
-	if !bytes.Equal(b[at:at+countSize], counted(count)) {
+	if [countSize]byte(b[at:at+countSize]) != counted(count) {
 		err = fmt.Errorf("damaged at byte %d", at)
 		count = 0
 	}

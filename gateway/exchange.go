@@ -102,13 +102,9 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return x.deliver(p, x.h.cfg.SlowBody)
 }
 
-// deliver writes within a time, or within a quarter less: a deadline that is far enough stays, because each costs as much as a short event. With HTTP/2 it is taken away
-// again, which ends a stream whose deadline passes while nothing is written.
+// deliver writes within a time. With HTTP/2 the deadline is taken away again, which ends a stream whose deadline passes while nothing is written.
 func (x *exchange) deliver(p []byte, within time.Duration) (int, error) {
-	if now := time.Now(); x.writeBy.Sub(now) < within-within/4 {
-		x.writeBy = now.Add(within)
-		_ = x.control.SetWriteDeadline(x.writeBy) // not every server's connections have one
-	}
+	x.writeWithin(within)
 	n, err := x.w.Write(p) // #nosec G705 -- JSON and events for programs, under the provider's own Content-Type
 	if err == nil {
 		err = x.control.Flush()
@@ -120,6 +116,14 @@ func (x *exchange) deliver(p []byte, within time.Duration) (int, error) {
 		err = nil
 	}
 	return n, err
+}
+
+// writeWithin sets the deadline of writing to a time from now, or to a quarter less: one that is far enough stays, because each costs as much as a short event.
+func (x *exchange) writeWithin(d time.Duration) {
+	if now := time.Now(); x.writeBy.Sub(now) < d-d/4 {
+		x.writeBy = now.Add(d)
+		_ = x.control.SetWriteDeadline(x.writeBy) // not every server's connections have one
+	}
 }
 
 // rest takes the deadline of writing away.
@@ -182,7 +186,13 @@ func (x *exchange) endStream() {
 		remaining := s.Remaining.String()
 		end.Remaining = &remaining
 	}
-	_, _ = x.Write(fmt.Appendf(nil, ": aurea %s\n\n", marshal(end)))
+	comment := fmt.Appendf(nil, ": aurea %s\n\n", marshal(end))
+	if x.r.ProtoMajor > 1 {
+		_, _ = x.Write(comment)
+		return
+	}
+	x.writeWithin(x.h.cfg.SlowBody)
+	_, _ = x.w.Write(comment) // #nosec G705 -- as in deliver; the end of the answer flushes it
 }
 
 // streamEnd is the comment that ends a stream. Its names are a contract.

@@ -163,7 +163,9 @@ func TestNotFoundInTheClientsForm(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	for _, c := range []struct{ path, header, want string }{
-		{"/v1/nothing", "", `"code":"not_found"`}, {"/anthropic/v1/nothing", "", `"type":"not_found_error"`}, {"/v1/nothing", "2023-06-01", `"type":"not_found_error"`},
+		{"/v1/nothing", "", `"code":"not_found"`},
+		{"/anthropic/v1/nothing", "", `"type":"not_found_error"`},
+		{"/v1/nothing", "2023-06-01", `"type":"not_found_error"`},
 		{"/v1/models", "2023-06-01", `"type":"invalid_request_error"`},
 	} {
 		resp, body := h.post(t, c.path, "{}", "Anthropic-Version", c.header)

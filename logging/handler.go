@@ -92,15 +92,17 @@ func (h *handler) attr(a slog.Attr, depth int) slog.Attr {
 		return a // handlers leave it out
 	}
 	v := resolve(a.Value)
-	a.Key, a.Value = h.names.look(h.r, a.Key).clean, h.value(a.Key, v, depth)
+	name := h.names.look(h.r, a.Key)
+	a.Key, a.Value = name.clean, h.value(a.Key, name.sensitive, v, depth)
 	return a
 }
 
-func (h *handler) value(name string, v slog.Value, depth int) slog.Value {
+// value returns the redacted form of a value, under a name that may be sensitive.
+func (h *handler) value(name string, sensitive bool, v slog.Value, depth int) slog.Value {
 	if depth > maxDepth {
 		return slog.StringValue(redact.Field)
 	}
-	if h.sealed && v.Kind() != slog.KindGroup || h.names.look(h.r, name).sensitive {
+	if h.sealed && v.Kind() != slog.KindGroup || sensitive {
 		if empty(v) {
 			return v
 		}
@@ -179,7 +181,7 @@ func (h *handler) any(name string, v any, depth int) (out slog.Value) {
 	case slog.Attr:
 		return slog.GroupValue(h.attr(v, depth+1))
 	case slog.Value:
-		return h.value(name, resolve(v), depth+1)
+		return h.value(name, h.names.look(h.r, name).sensitive, resolve(v), depth+1)
 	case error:
 		return h.text(name, v.Error())
 	case []error:

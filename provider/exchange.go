@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/provider/internal/h1"
 	"github.com/andres20980/aurea-orchestrator/retry"
 )
 
@@ -159,7 +160,7 @@ func (p *HTTP) post(ctx context.Context, path string, body []byte, headers int) 
 	to.Path += path
 	r := &http.Request{
 		Method: http.MethodPost, URL: &to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, headers),
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		Body: h1.Body(body), ContentLength: int64(len(body)),
 	}
 	if len(body) == 0 {
 		r.Body = http.NoBody

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/provider/internal/h1"
 	"github.com/andres20980/aurea-orchestrator/retry"
 )
 
@@ -82,10 +83,11 @@ func New(cfg Config, dialect Dialect) *HTTP {
 // NewClient returns the HTTP client that providers use: a large pool, HTTP/2 where the provider speaks it, proxies
 // from the environment, no redirects (they would carry the key elsewhere) and no time-out of its own.
 func NewClient() *http.Client {
+	dial := (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: &h1.Transport{Dial: dial, Else: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			DialContext:           dial,
 			ForceAttemptHTTP2:     true,
 			MaxIdleConns:          4096,
 			MaxIdleConnsPerHost:   1024,
@@ -95,7 +97,7 @@ func NewClient() *http.Client {
 			TLSHandshakeTimeout:   10 * time.Second,
 			ExpectContinueTimeout: time.Second,
 			DisableCompression:    true, // bytes come through as they are
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
