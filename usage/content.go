@@ -234,9 +234,11 @@ func (r *requestReader) source(p *part) error {
 
 // length skips a string and returns its length as written, 0 for any other value.
 func (r *requestReader) length() (int64, error) {
-	isText := r.dec.PeekKind() == '"'
+	if r.dec.PeekKind() != '"' {
+		return 0, r.skip()
+	}
 	raw, err := r.dec.ReadValue()
-	if err != nil || !isText {
+	if err != nil {
 		return 0, err
 	}
 	return int64(len(raw)) - 2, nil

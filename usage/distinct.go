@@ -8,9 +8,10 @@ import (
 // distinct finds names that are there twice in one object. It keeps a number for each name instead of the name, which costs a tenth of what a map does: with a
 // seed of the process's own, two names of a body have the same number once in 2^64 pairs, and a body cannot be made for it.
 type distinct struct {
-	open  []uint64 // the names of all objects that have begun, one object after the other
-	table []uint64 // those of the innermost object once it is large, by their last bits; 0 is an empty place
-	owner int      // where the object that has the table begins in open; −1 for none
+	open    []uint64 // the names of all objects that have begun, one object after the other
+	table   []uint64 // those of the innermost object once it is large, by their last bits; 0 is an empty place
+	objects []int    // see look
+	owner   int      // where the object that has the table begins in open; −1 for none
 }
 
 var nameSeed = maphash.MakeSeed()
@@ -80,4 +81,6 @@ func (d *distinct) end(from int) {
 }
 
 // again returns what is ready for another body, with the memory of this one.
-func (d *distinct) again() distinct { return distinct{open: d.open[:0], table: d.table[:0], owner: -1} }
+func (d *distinct) again() distinct {
+	return distinct{open: d.open[:0], table: d.table[:0], objects: d.objects[:0], owner: -1}
+}

@@ -59,8 +59,8 @@ type Request struct {
 const serverRounds = 10
 
 // ReadRequest reads a body in one pass and leaves it unchanged. It is strict where a mistake costs money: a name that is there
-// twice in an object that it looks into, invalid UTF-8, nesting deeper than 1,000, and counts that are no whole numbers are errors. What does not bear on the
-// price, such as the schema of a tool, has to be JSON and no more. Names
+// twice in an object, however deep, of which two readers may take different ones (RFC 8259, section 4), invalid UTF-8, nesting deeper than 1,000, and counts that are no whole
+// numbers are errors. What does not bear on the price, such as the schema of a tool, has to be such JSON and no more. Names
 // count exactly as written; Max_Tokens is not max_tokens. The error names the field and never quotes a value longer than 40 bytes.
 func ReadRequest(api API, body []byte) (Request, error) {
 	r, _ := readers.Get().(*RequestReader)
@@ -120,14 +120,26 @@ type requestReader struct {
 	documents      int64 // in the body, of unknown length
 }
 
-func (r *requestReader) skip() error { return skip(r.dec) }
+// skip passes over a value that does not bear on the price. What stands in it may, for whoever reads it after us: no name may be there twice.
+func (r *requestReader) skip() error {
+	if kind := r.dec.PeekKind(); kind == '{' || kind == '[' {
+		if err := r.names.look(r.dec.UnreadBuffer()); err != nil {
+			return err
+		}
+	}
+	_, err := r.dec.ReadValue()
+	return err
+}
 
 // object reads an object, in which no name may be there twice.
 func (r *requestReader) object(f func(name string) error) error {
+	if r.dec.PeekKind() != '{' {
+		return r.skip()
+	}
 	from := len(r.names.open)
 	err := eachName(r.dec, func(name string) error {
 		if !r.names.add(from, name) {
-			return fmt.Errorf("the body has the name %q twice in one object", clip(name))
+			return errTwice(name)
 		}
 		return f(name)
 	})
@@ -135,7 +147,12 @@ func (r *requestReader) object(f func(name string) error) error {
 	return err
 }
 
-func (r *requestReader) list(f func() error) error { return eachElement(r.dec, f) }
+func (r *requestReader) list(f func() error) error {
+	if r.dec.PeekKind() != '[' {
+		return r.skip()
+	}
+	return eachElement(r.dec, f)
+}
 
 // text reads a string into *s; null leaves it.
 func (r *requestReader) text(field string, s *string) error {
