@@ -27,6 +27,9 @@ func routeRefused(err error) error {
 		return &Error{Code: CodeEndpointMismatch, Message: err.Error(), Err: err, Hint: "or give the model a provider that speaks the format"}
 	}
 	if unknown, ok := errors.AsType[*policy.ModelNotFound](err); ok {
+		if unknown.Model == "" {
+			return &Error{Code: CodeInvalidRequest, Message: "the request names no model", Hint: `write "model": a name`, Err: err}
+		}
 		return &Error{Code: CodeModelNotFound, Message: strings.TrimSuffix(err.Error(), ": "+unknown.Hint), Hint: unknown.Hint, Err: err}
 	}
 	return &Error{Code: CodeModelNotFound, Message: err.Error(), Err: err}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
 // exchange is one call at an endpoint. It is the sink of its stream.
@@ -38,6 +39,7 @@ type exchange struct {
 	writeBy   time.Time // deadline of writing, zero if there is none
 	streaming bool
 	firstByte time.Duration // of a stream, since the request came
+	ends      lineEnds      // how what was written of a stream ends
 	status    int           // that was sent
 	refused   aurea.Code
 }
@@ -99,6 +101,7 @@ func (x *exchange) Start(status int, header http.Header) {
 
 // Write hands events on as they come. An error says that the client has left, or reads nothing.
 func (x *exchange) Write(p []byte) (int, error) {
+	x.ends.saw(p)
 	return x.deliver(p, x.h.cfg.SlowBody)
 }
 
@@ -170,12 +173,15 @@ const slowest = 10 * time.Microsecond
 
 // endStream says how a stream ended. A provider's own end has come through; what broke off is told by an event, because there is no status any more.
 func (x *exchange) endStream() {
-	if x.err != nil && x.r.Context().Err() == nil {
+	if x.r.Context().Err() != nil {
+		return
+	}
+	if x.err != nil && !saidItself(x.err) {
 		e := errorOf(x.err)
 		x.refused = e.Code
-		_, _ = x.Write(x.e.event(e.Code.Status(), e))
+		_, _ = x.Write(append([]byte(x.ends.blank()), x.e.event(e.Code.Status(), e)...)) // the provider may have broken off anywhere
 	}
-	if x.answer == nil || x.r.Context().Err() != nil {
+	if x.answer == nil {
 		return
 	}
 	s := x.job.Standing()
@@ -186,13 +192,19 @@ func (x *exchange) endStream() {
 		remaining := s.Remaining.String()
 		end.Remaining = &remaining
 	}
-	comment := fmt.Appendf(nil, ": aurea %s\n\n", marshal(end))
+	comment := fmt.Appendf([]byte(x.ends.blank()), ": aurea %s\n\n", marshal(end))
 	if x.r.ProtoMajor > 1 {
 		_, _ = x.Write(comment)
 		return
 	}
 	x.writeWithin(x.h.cfg.SlowBody)
 	_, _ = x.w.Write(comment) // #nosec G705 -- as in deliver; the end of the answer flushes it
+}
+
+// saidItself reports whether a stream ended with the provider's own error event, which has come through.
+func saidItself(err error) bool {
+	_, said := errors.AsType[*usage.StreamError](err)
+	return said
 }
 
 // streamEnd is the comment that ends a stream. Its names are a contract.

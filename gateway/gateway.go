@@ -110,6 +110,10 @@ func byPath(list ...endpoint) map[string]endpoint {
 
 // ServeHTTP answers the endpoints, and an error of OpenAI's shape everywhere else.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := sameOrigin(r); err != nil {
+		refuse(w, shapeOf(r), errorOf(err))
+		return
+	}
 	path := r.URL.Path
 	for _, prefix := range []string{"/openai", "/anthropic"} {
 		if rest, ok := strings.CutPrefix(path, prefix+"/v1/"); ok {

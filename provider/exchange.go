@@ -41,6 +41,9 @@ func (p *HTTP) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
 		return &aurea.Response{Failure: retry.Failure{Err: p.ended(ctx, silence, err), Sent: sent.Load()}}
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < 200 { // another protocol from here on, of which nobody asked for one: reading would not end
+		return &aurea.Response{Failure: retry.Failure{Err: errGarbage, Sent: true}}
+	}
 	key := p.cfg.Keys[req.Key]
 	maskHeader(resp.Header, key)
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}

@@ -18,6 +18,9 @@ func (p *HTTP) Forward(ctx context.Context, path string, req *aurea.Request) *au
 		return &aurea.Response{Failure: retry.Failure{Err: p.clean(ctx, err)}}
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < 200 {
+		return &aurea.Response{Failure: retry.Failure{Err: errGarbage, Sent: true}}
+	}
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}
 	key := p.cfg.Keys[req.Key]
 	maskHeader(resp.Header, key)

@@ -36,6 +36,10 @@ func (p *HTTP) Pass(ctx context.Context, req *aurea.FreeRequest) (*http.Response
 	if err != nil {
 		return nil, p.clean(ctx, err)
 	}
+	if resp.StatusCode < 200 {
+		_ = resp.Body.Close()
+		return nil, errGarbage
+	}
 	maskHeader(resp.Header, p.cfg.Keys[req.Key])
 	if err := maskError(resp, p.cfg.Keys[req.Key]); err != nil {
 		_ = resp.Body.Close()
