@@ -17,7 +17,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/retry"
 )
 
-// What the gateway adds to a stream is an event of its own wherever the provider stopped, and nothing is added to the provider's own word that it failed.
+// What the gateway adds to a stream is an event of its own wherever the provider stopped, half an event is not handed on, and nothing is added to the provider's own word that it failed.
 func TestHowStreamsEnd(t *testing.T) {
 	t.Parallel()
 	const (
@@ -26,22 +26,22 @@ func TestHowStreamsEnd(t *testing.T) {
 		failed = `data: {"error":{"message":"over","type":"server_error","code":"overloaded"}}`
 		cut    = `data: {"error":{"message":`
 	)
-	for _, c := range []struct{ name, said, ours string }{
-		{"whole", delta + "\n\n" + usage + "\n\ndata: [DONE]\n\n", ""},
-		{"whole, with CR and LF", delta + "\r\n\r\n" + usage + "\r\n\r\ndata: [DONE]\r\n\r\n", ""},
-		{"whole, with CR", delta + "\r\r" + usage + "\r\rdata: [DONE]\r\r", ""},
-		{"no last blank line", delta + "\n\n" + usage + "\n\ndata: [DONE]\n", "\n"},
-		{"no end of the last line", delta + "\n\n" + usage + "\n\ndata: [DONE]", "\n\n"},
-		{"one CR at the end", delta + "\r\r" + usage + "\r\rdata: [DONE]\r", "\n\n"},
-		{"one CR and LF at the end", delta + "\r\n\r\n" + usage + "\r\n\r\ndata: [DONE]\r\n", "\n"},
-		{"broken off after an event", delta + "\n\n", cut},
-		{"broken off within a line", delta + "\n\n" + delta[:20], "\n\n" + cut},
-		{"broken off after a line", delta + "\n\n" + delta + "\n", "\n" + cut},
-		{"an error of the provider's", delta + "\n\n" + failed + "\n\n", ""},
-		{"an error without a blank line", delta + "\n\n" + failed, "\n\n"},
+	for _, c := range []struct{ name, said, ours, half string }{
+		{"whole", delta + "\n\n" + usage + "\n\ndata: [DONE]\n\n", "", ""},
+		{"whole, with CR and LF", delta + "\r\n\r\n" + usage + "\r\n\r\ndata: [DONE]\r\n\r\n", "", ""},
+		{"whole, with CR", delta + "\r\r" + usage + "\r\rdata: [DONE]\r\r", "", ""},
+		{"no last blank line", delta + "\n\n" + usage + "\n\ndata: [DONE]\n", "\n", ""},
+		{"no end of the last line", delta + "\n\n" + usage + "\n\ndata: [DONE]", "\n\n", ""},
+		{"one CR at the end", delta + "\r\r" + usage + "\r\rdata: [DONE]\r", "\n\n", ""},
+		{"one CR and LF at the end", delta + "\r\n\r\n" + usage + "\r\n\r\ndata: [DONE]\r\n", "\n", ""},
+		{"broken off after an event", delta + "\n\n", cut, ""},
+		{"broken off within a line", delta + "\n\n", cut, delta[:20]},
+		{"broken off after a line", delta + "\n\n", cut, delta + "\n"},
+		{"an error of the provider's", delta + "\n\n" + failed + "\n\n", "", ""},
+		{"an error without a blank line", delta + "\n\n" + failed, "\n\n", ""},
 	} {
 		r := newRouted(t, nil)
-		r.answers = says(200, c.said, "Content-Type", "text/event-stream")
+		r.answers = says(200, c.said+c.half, "Content-Type", "text/event-stream")
 		body := strings.Replace(chat, `"model"`, `"stream":true,"stream_options":{"include_usage":true},"model"`, 1)
 		_, got := send(t, http.MethodPost, r.url+"/v1/chat/completions", strings.Replace(body, aureatest.Model, "alone", 1))
 		rest, same := strings.CutPrefix(got, c.said)

@@ -38,6 +38,7 @@ type exchange struct {
 	said      []string  // values of headers
 	writeBy   time.Time // deadline of writing, zero if there is none
 	streaming bool
+	events    *whole        // holds back what is no whole event yet; nil for an answer that is none of events
 	firstByte time.Duration // of a stream, since the request came
 	ends      lineEnds      // how what was written of a stream ends
 	status    int           // that was sent
@@ -95,18 +96,38 @@ func (x *exchange) Start(status int, header http.Header) {
 	h.Del("Content-Length")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	if strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
+		x.events = &whole{}
+	}
 	x.attempts(x.sent.Attempt, x.sent.Queued, x.sent.InjectedCap)
 	x.write(status)
 }
 
 // Write hands events on as they come. An error says that the client has left, or reads nothing.
 func (x *exchange) Write(p []byte) (int, error) {
+	n := len(p)
+	if x.events != nil {
+		if p = x.events.take(p); len(p) == 0 {
+			return n, nil
+		}
+	}
+	if m, err := x.hand(p); err != nil {
+		return min(m, n), err
+	}
+	return n, nil
+}
+
+// hand gives the client a part of a stream.
+func (x *exchange) hand(p []byte) (int, error) {
 	x.ends.saw(p)
 	return x.deliver(p, x.h.cfg.SlowBody)
 }
 
 // deliver writes within a time. With HTTP/2 the deadline is taken away again, which ends a stream whose deadline passes while nothing is written.
 func (x *exchange) deliver(p []byte, within time.Duration) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	x.writeWithin(within)
 	n, err := x.w.Write(p) // #nosec G705 -- JSON and events for programs, under the provider's own Content-Type
 	if err == nil {
@@ -179,7 +200,12 @@ func (x *exchange) endStream() {
 	if x.err != nil && !saidItself(x.err) {
 		e := errorOf(x.err)
 		x.refused = e.Code
-		_, _ = x.Write(append([]byte(x.ends.blank()), x.e.event(e.Code.Status(), e)...)) // the provider may have broken off anywhere
+		if x.events != nil {
+			x.events.drop()
+		}
+		_, _ = x.hand(append([]byte(x.ends.blank()), x.e.event(e.Code.Status(), e)...)) // the provider may have broken off anywhere
+	} else if x.events != nil {
+		_, _ = x.hand(x.events.rest())
 	}
 	if x.answer == nil {
 		return
@@ -194,7 +220,7 @@ func (x *exchange) endStream() {
 	}
 	comment := fmt.Appendf([]byte(x.ends.blank()), ": aurea %s\n\n", marshal(end))
 	if x.r.ProtoMajor > 1 {
-		_, _ = x.Write(comment)
+		_, _ = x.deliver(comment, x.h.cfg.SlowBody)
 		return
 	}
 	x.writeWithin(x.h.cfg.SlowBody)

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -125,6 +126,26 @@ func TestProviderBreaksOff(t *testing.T) {
 		t.Errorf("%s", body)
 	}
 	aureatest.RequireRequests(t, h.Provider, 1)
+}
+
+// Wherever it breaks off, a client reads whole events and then ours: half an event before it would be an error of the client's JSON and not the one that is told.
+func TestBreaksOffWithinAnEvent(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for path, body := range map[string]string{"/v1/chat/completions": chatStream, "/v1/messages": messagesStream} {
+		for cut := 500; cut < 620; cut += 7 {
+			h.Provider.Script(aureatest.Step{Truncate: cut})
+			_, got := h.post(t, path, body, "X-Aurea-Job", "a")
+			for line := range strings.Lines(got) {
+				if data, ok := strings.CutPrefix(line, "data: "); ok && !json.Valid([]byte(data)) {
+					t.Errorf("%s, cut after %d bytes: %s", path, cut, line)
+				}
+			}
+			if !strings.Contains(got, `"error":{"`) {
+				t.Errorf("%s, cut after %d bytes: %s", path, cut, got)
+			}
+		}
+	}
 }
 
 // 64 clients, streams and not, never spend more than the job has; what is refused is refused with 402, and by the provider's own count nothing was spent beyond.
