@@ -120,8 +120,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			path = "/v1/" + rest
 		}
 	}
-	if path == "/v1/models" {
-		h.models(w, r)
+	if path == modelsPath || strings.HasPrefix(path, modelsPath+"/") {
+		h.models(w, r, path)
 		return
 	}
 	e, ok := endpoints[path]

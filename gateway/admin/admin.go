@@ -148,7 +148,14 @@ func find(r *http.Request) (do action, job, allowed string) {
 	for method := range methods {
 		allowed = method // each path has one
 	}
-	return methods[r.Method], job, allowed
+	asked := r.Method
+	if allowed == http.MethodGet {
+		allowed = "GET, HEAD"
+		if asked == http.MethodHead { // the server leaves the body out
+			asked = http.MethodGet
+		}
+	}
+	return methods[asked], job, allowed
 }
 
 func (h *Handler) openapi(w http.ResponseWriter, r *request) error {

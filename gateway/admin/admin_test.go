@@ -95,6 +95,12 @@ func TestAdmission(t *testing.T) {
 	if log := locked.log.String(); strings.Contains(log, locked.key) {
 		t.Error("the log has the key")
 	}
+	if r := open.ask(t, http.MethodHead, "/admin/v1/jobs", ""); r.status != 200 || len(r.body) > 0 {
+		t.Errorf("HEAD gets %d and %q", r.status, r.body)
+	}
+	if r := open.ask(t, http.MethodHead, "/admin/v1/jobs/a/cancel", ""); r.status != 405 {
+		t.Errorf("HEAD of what changes something gets %d", r.status)
+	}
 	if r := open.ask(t, http.MethodOptions, "/admin/v1/jobs", "", "Origin", open.url, "Access-Control-Request-Method", "POST"); r.status != 405 {
 		t.Errorf("a preflight gets %d", r.status)
 	}

@@ -118,7 +118,7 @@ func exactPaths(mux, calls, operate http.Handler) http.Handler {
 			operate.ServeHTTP(w, r)
 			return
 		}
-		if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/p/") {
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && !strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/p/") {
 			mux.ServeHTTP(w, r)
 			return
 		}
