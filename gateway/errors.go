@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,8 +49,10 @@ func refuseStatus(w http.ResponseWriter, s shape, status int, e *aurea.Error) {
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}
+	if final(e.Code) {
+		h.Set("X-Should-Retry", "false") // the official SDKs obey it; without it they repeat a 409
+	}
 	if e.Code == aurea.CodeBudgetExceeded {
-		h.Set("X-Should-Retry", "false") // the official SDKs obey it
 		if exceeded, ok := errors.AsType[*budget.ExceededError](e.Err); ok && !exceeded.ResetAt.IsZero() {
 			h.Set("X-Aurea-Reset-At", exceeded.ResetAt.UTC().Format(time.RFC3339))
 		}
@@ -58,6 +61,15 @@ func refuseStatus(w http.ResponseWriter, s shape, status int, e *aurea.Error) {
 	h.Del("Content-Length")
 	w.WriteHeader(status)
 	_, _ = w.Write(s.body(status, e)) // #nosec G705 -- JSON for programs; a client that has left gets nothing
+}
+
+// final reports whether the same request would be refused again, however often it is repeated.
+func final(code aurea.Code) bool {
+	switch code {
+	case aurea.CodeRateLimited, aurea.CodeCircuitOpen, aurea.CodeUnavailable, aurea.CodeUpstreamError, aurea.CodeUpstreamTimeout, aurea.CodeDeadlineExceeded:
+		return false
+	}
+	return slices.Contains(aurea.Codes(), code)
 }
 
 // body is an error in the form that the endpoint's SDKs understand.
