@@ -112,7 +112,7 @@ func (f *fields) take(e endpoint, name, value []byte) {
 		f.stream = value
 	case "stream_options":
 		f.options = value
-	case "response_format", "text":
+	case "response_format", "text", "output_config", "output_format":
 		f.format = value
 	case "encoding_format":
 		f.encoding = value
@@ -245,7 +245,7 @@ func (r *request) readShape(f *fields) (each int64, p *problem) {
 			}
 		})
 	}
-	r.json = (r.endpoint == chat || r.endpoint == responses) && bytes.Contains(f.format, []byte(`"json_`))
+	r.json = (r.endpoint == chat || r.endpoint == responses || r.endpoint == messages) && bytes.Contains(f.format, []byte(`"json_`))
 	if f.cap != nil || r.endpoint == completions {
 		r.cap = each * answers * r.prompts
 	}
