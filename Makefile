@@ -9,7 +9,7 @@ STRICT ?= 0
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build man run test model cross soak cover bench fuzz security fmt imports fmt-check vet lint prices hooks precommit clean
+.PHONY: help build man run test model cross soak cover bench fuzz security fmt imports fmt-check vet lint compat prices hooks precommit clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ cover: ## coverage of all packages by all tests, as coverage/index.html
 	$(GO) tool cover -html=coverage/profile.out -o coverage/index.html
 	$(GO) tool cover -func=coverage/profile.out | tail -n 1
 
+compat: build ## run the official SDKs against the gateway (installs them into compat/.cache); WRITE=1 writes docs/clients.md, ONLY=openai-python for one
+	cd compat && $(GO) run . -aurea ../bin/aurea $(if $(WRITE),-write) $(if $(filter 1,$(STRICT)),-strict) $(if $(ONLY),-only $(ONLY))
+
 bench: ## benchmarks, the batch run from end to end among them; see docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	cd bench && $(GO) test -bench . -benchmem ./...
@@ -84,4 +87,4 @@ hooks: ## check every commit by git hooks: pre-commit, pinned in tools/pre-commi
 precommit: fmt imports lint test security ## what CI runs, but for the fuzzing, and the linters
 
 clean: ## remove what was built
-	rm -rf bin man coverage rehearsal
+	rm -rf bin man coverage rehearsal compat/.cache
