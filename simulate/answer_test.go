@@ -137,10 +137,14 @@ func TestAnswerStays(t *testing.T) {
 
 func TestJSONIsAnsweredWhereAskedFor(t *testing.T) {
 	t.Parallel()
-	body := `{"model":"m","messages":[{}],"response_format":{"type":"json_schema","json_schema":{}}}`
-	text, _ := get(t, post(t, New(Options{}), "/v1/chat/completions", body).Body.Bytes(), "choices.0.message.content").(string)
-	if answer, _ := get(t, []byte(text), "answer").(string); len(answer) < 20 {
-		t.Errorf("the content is %q", text)
+	for path, c := range map[string]struct{ body, text string }{
+		"/v1/chat/completions": {`{"model":"m","messages":[{}],"response_format":{"type":"json_schema","json_schema":{}}}`, "choices.0.message.content"},
+		"/v1/messages":         {`{"model":"m","max_tokens":900,"messages":[{}],"output_config":{"format":{"type":"json_schema","schema":{}}}}`, "content.0.text"},
+	} {
+		text, _ := get(t, post(t, New(Options{}), path, c.body).Body.Bytes(), c.text).(string)
+		if answer, _ := get(t, []byte(text), "answer").(string); len(answer) < 20 {
+			t.Errorf("%s: the content is %q", path, text)
+		}
 	}
 }
 
