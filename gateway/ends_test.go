@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -140,6 +141,50 @@ func TestSwitchingProtocols(t *testing.T) {
 		}
 		if resp, said := send(t, method, s.URL+path, body, headers...); resp.StatusCode != http.StatusBadGateway {
 			t.Errorf("%s: %s %s", path, resp.Status, said)
+		}
+	}
+}
+
+// Our keys are in nothing that a client gets, whoever repeats them, and its own go nowhere.
+func TestKeysStayOnTheirSide(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, path string
+		stream     bool
+	}{
+		{"an answer", "/p/first/chat/completions", false}, {"a stream", "/p/first/chat/completions", true}, {"what costs nothing", "/p/first/files/x", false},
+	} {
+		for _, status := range []int{200, 300, 400, 500} {
+			seen := make(chan http.Header, 10)
+			at := passing(t, func(w http.ResponseWriter, r *http.Request) {
+				seen <- r.Header.Clone()
+				key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+				w.Header().Set("X-Repeats", key)
+				w.Header().Set("Location", "https://elsewhere.example/?key="+key)
+				w.Header().Set("Content-Type", map[bool]string{true: "text/event-stream", false: "application/json"}[c.stream])
+				w.WriteHeader(status)
+				said := fmt.Sprintf(`{"id":"%s","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`, key)
+				if c.stream {
+					said = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + key + "\"}}]}\n\ndata: " + said + "\n\ndata: [DONE]\n\n"
+				}
+				for at := 0; at < len(said); at += 7 {
+					_, _ = io.WriteString(w, said[at:min(at+7, len(said))])
+					_ = http.NewResponseController(w).Flush()
+				}
+			})
+			body := chat
+			if c.stream {
+				body = strings.Replace(chat, `{`, `{"stream":true,"stream_options":{"include_usage":true},`, 1)
+			}
+			resp, said := send(t, http.MethodPost, at+c.path, body, "X-Aurea-Timeout", "5s", "Authorization", "Bearer the-client-s", "X-Api-Key", "the-client-s", "X-Litellm-Api-Key", "the-client-s",
+				"X-Portkey-Virtual-Key", "the-client-s", "X-Auth-Token", "the-client-s", "Cf-Aig-Authorization", "the-client-s", "Ocp-Apim-Subscription-Key", "the-client-s", "Idempotency-Key", "kept")
+			if strings.Contains(said+fmt.Sprint(resp.Header), "the-provider-s-key") || status < 500 && !strings.Contains(said, "[key]") {
+				t.Errorf("%s, %d: %s %v %s", c.name, status, resp.Status, resp.Header, said)
+			}
+			got := <-seen
+			if strings.Contains(fmt.Sprint(got), "the-client-s") || got.Get("Idempotency-Key") != "kept" {
+				t.Errorf("%s, %d: the provider got %v", c.name, status, got)
+			}
 		}
 	}
 }

@@ -44,22 +44,21 @@ func (p *HTTP) Do(ctx context.Context, req *aurea.Request) *aurea.Response {
 	if resp.StatusCode < 200 { // another protocol from here on, of which nobody asked for one: reading would not end
 		return &aurea.Response{Failure: retry.Failure{Err: errGarbage, Sent: true}}
 	}
-	key := p.cfg.Keys[req.Key]
-	maskHeader(resp.Header, key)
+	p.secrets.maskHeader(resp.Header)
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}
 	if req.Sink != nil && out.Status >= 200 && out.Status < 300 && isEventStream(resp.Header) {
 		p.stream(ctx, silence, req, resp.Body, out)
 		return out
 	}
 	silence.pause()
-	p.readWhole(ctx, silence, resp, key, out)
+	p.readWhole(ctx, silence, resp, out)
 	return out
 }
 
 // readWhole reads an answer that is no stream.
-func (p *HTTP) readWhole(ctx context.Context, silence *watch, from *http.Response, key string, out *aurea.Response) {
+func (p *HTTP) readWhole(ctx context.Context, silence *watch, from *http.Response, out *aurea.Response) {
 	body, err := readAll(from.Body, from.ContentLength)
-	body = mask(body, key)
+	body = p.secrets.mask(body)
 	out.Body = body
 	if err == nil && len(body) > maxAnswer {
 		err = fmt.Errorf("the answer is longer than %d MB", maxAnswer>>20)
@@ -184,9 +183,23 @@ func through(h http.Header) (n int) {
 // passes reports whether a caller's header goes through: credentials and what belongs to one connection do not.
 func passes(canonical string) bool {
 	switch canonical {
-	case "Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Cookie", "Host", "Content-Length", "Connection", "Transfer-Encoding",
-		"Te", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding", "Content-Encoding", "Expect":
+	case "Cookie", "Host", "Content-Length", "Connection", "Transfer-Encoding",
+		"Te", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Connection", "Accept-Encoding", "Content-Encoding", "Expect":
 		return false
 	}
-	return !strings.HasPrefix(canonical, "X-Aurea-")
+	return !strings.HasPrefix(canonical, "X-Aurea-") && !credential(canonical)
+}
+
+// credential reports whether a header is one by which callers of providers and of other gateways show who they are.
+func credential(canonical string) bool {
+	for _, end := range credentials {
+		if strings.HasSuffix(canonical, end) {
+			return true
+		}
+	}
+	return false
+}
+
+var credentials = []string{
+	"Authorization", "-Auth", "Api-Key", "-Subscription-Key", "-Virtual-Key", "-Access-Key", "-Secret-Key", "-Auth-Token", "-Access-Token", "-Security-Token", "-Secret", "-Vk",
 }

@@ -22,8 +22,7 @@ func (p *HTTP) Forward(ctx context.Context, path string, req *aurea.Request) *au
 		return &aurea.Response{Failure: retry.Failure{Err: errGarbage, Sent: true}}
 	}
 	out := &aurea.Response{Status: resp.StatusCode, Header: resp.Header, RequestID: resp.Header.Get(p.dialect.RequestID)}
-	key := p.cfg.Keys[req.Key]
-	maskHeader(resp.Header, key)
-	p.readWhole(ctx, nil, resp, key, out)
+	p.secrets.maskHeader(resp.Header)
+	p.readWhole(ctx, nil, resp, out)
 	return out
 }

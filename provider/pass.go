@@ -40,10 +40,10 @@ func (p *HTTP) Pass(ctx context.Context, req *aurea.FreeRequest) (*http.Response
 		_ = resp.Body.Close()
 		return nil, errGarbage
 	}
-	maskHeader(resp.Header, p.cfg.Keys[req.Key])
-	if err := maskError(resp, p.cfg.Keys[req.Key]); err != nil {
-		_ = resp.Body.Close()
-		return nil, p.clean(ctx, err)
+	p.secrets.maskHeader(resp.Header)
+	if resp.Body = p.secrets.behind(resp.Body); len(p.secrets) > 0 && req.Method != http.MethodHead {
+		resp.ContentLength = -1 // a secret may be longer than what stands for it
+		resp.Header.Del("Content-Length")
 	}
 	return resp, nil
 }

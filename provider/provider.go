@@ -54,6 +54,7 @@ type HTTP struct {
 	cfg     Config
 	dialect Dialect
 	ids     []string
+	secrets secrets
 	send    func(*http.Request) (*http.Response, error)
 	base    *url.URL // nil: BaseURL is no URL, which a request says
 }
@@ -64,7 +65,7 @@ func New(cfg Config, dialect Dialect) *HTTP {
 	if len(cfg.Keys) == 0 {
 		cfg.Keys = []string{""}
 	}
-	p := &HTTP{cfg: cfg, dialect: dialect}
+	p := &HTTP{cfg: cfg, dialect: dialect, secrets: newSecrets(cfg)}
 	for _, key := range cfg.Keys {
 		p.ids = append(p.ids, keyID(key))
 	}

@@ -43,6 +43,7 @@ func isEventStream(h http.Header) bool {
 type flow struct {
 	sink    aurea.Sink
 	out     *aurea.Response
+	veil    veil
 	started bool      // the sink has been told; from then on nothing can be repeated
 	came    time.Time // when the first byte did
 }
@@ -50,7 +51,7 @@ type flow struct {
 // stream hands a stream on and reads its usage. An error event before anything else, and a stream that ends before it has begun, stay in the
 // response's Body, so that the attempt can be repeated.
 func (p *HTTP) stream(ctx context.Context, silence *watch, req *aurea.Request, from io.Reader, out *aurea.Response) {
-	f := &flow{sink: req.Sink, out: out}
+	f := &flow{sink: req.Sink, out: out, veil: veil{secrets: p.secrets}}
 	out.Meter = usage.NewMeter(req.API)
 	out.Meter.Asked(req.Body)
 	err := f.copy(silence, from)
@@ -92,7 +93,7 @@ func (f *flow) copy(silence *watch, from io.Reader) error {
 		n, err := from.Read(*buf)
 		if n > 0 {
 			silence.came()
-			gone := f.pass((*buf)[:n])
+			gone := f.pass(f.veil.pass((*buf)[:n]))
 			switch {
 			case gone != nil:
 				return gone
@@ -101,6 +102,11 @@ func (f *flow) copy(silence *watch, from io.Reader) error {
 			}
 			if meter.Ended() {
 				silence.near(endGrace)
+			}
+		}
+		if err != nil {
+			if gone := f.pass(f.veil.rest()); gone != nil {
+				return gone
 			}
 		}
 		switch {
@@ -118,6 +124,9 @@ func (f *flow) copy(silence *watch, from io.Reader) error {
 
 // pass hands bytes to the sink and to the meter, or keeps them while the stream has not begun.
 func (f *flow) pass(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
 	meter := f.out.Meter
 	if f.started {
 		err := f.write(p) // the caller first
