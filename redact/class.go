@@ -15,6 +15,8 @@ const (
 	labelToken
 	labelAuth
 	labelField
+	labelIBAN
+	labelBirth
 )
 
 var placeholders = [...]string{ // #nosec G101 -- what stands in for secrets
@@ -28,6 +30,8 @@ var placeholders = [...]string{ // #nosec G101 -- what stands in for secrets
 	labelToken:    "[TOKEN_REDACTED]",
 	labelAuth:     "[AUTH_REDACTED]",
 	labelField:    Field,
+	labelIBAN:     "[IBAN_REDACTED]",
+	labelBirth:    "[DOB_REDACTED]",
 }
 
 // The classes of bytes the scanner tells apart. Letters, digits and '_' make words and must stay the

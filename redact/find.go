@@ -12,9 +12,12 @@ const (
 	IP
 	Key // keys, tokens, private keys, Authorization values
 	Password
+	IBAN
+	BirthDate
+	Own // a literal or pattern of [Options]
 )
 
-var typeNames = [...]string{Email: "EMAIL", Phone: "PHONE", SSN: "SSN", Card: "CARD", IP: "IP", Key: "KEY", Password: "PASSWORD"}
+var typeNames = [...]string{IBAN: "IBAN", BirthDate: "DOB", Own: "OWN", Email: "EMAIL", Phone: "PHONE", SSN: "SSN", Card: "CARD", IP: "IP", Key: "KEY", Password: "PASSWORD"}
 
 // String returns the name of the type as it stands in placeholders: EMAIL, PHONE and so on.
 func (t Type) String() string {
@@ -37,7 +40,7 @@ type Finding struct {
 // labelTypes is the type of each label.
 var labelTypes = [...]Type{
 	labelEmail: Email, labelPhone: Phone, labelSSN: SSN, labelCard: Card, labelIP: IP, labelKey: Key, labelPassword: Password,
-	labelToken: Key, labelAuth: Key, labelField: Password,
+	labelToken: Key, labelAuth: Key, labelField: Own, labelIBAN: IBAN, labelBirth: BirthDate,
 }
 
 func kindLabel(kind nameKind) label {

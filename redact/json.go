@@ -162,7 +162,7 @@ func (s *scanner) namesSecret(field string, p int) bool {
 
 // jsonSecret replaces the value at p of a field with a sensitive name.
 func (s *scanner) jsonSecret(p, depth int, name string) (int, bool) {
-	skip := scanner{src: s.src, urlAt: -1}
+	skip := scanner{src: s.src, r: s.r, urlAt: -1, urlColon: -1}
 	end, ok := skip.jsonSkip(p, depth)
 	if !ok {
 		return end, false

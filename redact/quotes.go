@@ -60,6 +60,17 @@ func (s *scanner) depth(p int) int {
 	return d
 }
 
+// depthAhead is depth at p for a place behind a, without counting up to it.
+func (s *scanner) depthAhead(a, p int) int {
+	saved := s.quotes
+	d := s.depth(p)
+	s.quotes = saved
+	if a > p {
+		return 0
+	}
+	return d
+}
+
 // emitNumber replaces the number src[a:b]. As a bare value of JSON it becomes a string; it returns 0 if
 // it is only part of one, which no placeholder can stand for.
 func (s *scanner) emitNumber(a, b int, l label) int {
@@ -84,8 +95,12 @@ func (s *scanner) emitNumber(a, b int, l label) int {
 			return 0
 		}
 	}
-	switch s.at(s.blanks(b)) {
-	case ',', '}', ']', 0:
+	e := b
+	for e < b+3 && isBlank(s.at(e)) {
+		e++
+	}
+	switch s.at(e) {
+	case ',', '}', ']', '\n', '\r', 0:
 	default:
 		return s.emit(a, b, l)
 	}

@@ -10,24 +10,47 @@ type Options struct {
 	// PII masks personal data: e-mail, phone, SSN, card and IP. Credentials are masked whether it is
 	// set or not.
 	PII bool
+	// IBAN and BirthDates mask also account numbers with the right check digits, and dates close behind
+	// a word for a birth. They are personal data: without PII they do nothing.
+	IBAN, BirthDates bool
+	// Literals are texts of your own that become "[REDACTED]" wherever they stand: the name of a
+	// customer, a host.
+	Literals []string
+	// Patterns are regular expressions in the syntax of package regexp; what they match becomes
+	// "[REDACTED]". They see a line at a time. One that is wrong matches nothing: see [Options.Check].
+	// With literals or patterns, a stream is held back until the end of each line.
+	Patterns []string
+	// Allow names findings that stay: the text of one, whatever its case, or "@example.com" for all
+	// mail addresses of a domain.
+	Allow []string
 }
 
 // Redactor finds and replaces personal data and credentials. It holds no state between calls and is
 // safe for concurrent use. The nil Redactor works like [Default]: forgetting to set one must not
 // switch redaction off.
 type Redactor struct {
-	opts Options
+	pii bool
+	own *own // what the operator added, or nil
 }
 
 // New returns a redactor with the given options.
-func New(opts Options) *Redactor { return &Redactor{opts: opts} }
+func New(opts Options) *Redactor { return &Redactor{pii: opts.PII, own: opts.own()} }
 
 // Default returns a redactor that masks credentials and personal data.
 func Default() *Redactor { return standard }
 
 var standard = New(Options{PII: true})
 
-func (r *Redactor) pii() bool { return r == nil || r.opts.PII }
+func (r *Redactor) scanner(src, name string) scanner {
+	if r == nil {
+		r = standard
+	}
+	s := scanner{src: src, name: name, r: r, pii: r.pii, urlAt: -1, urlColon: -1}
+	if r.own.seeks() {
+		s.own = r.own.find(nil, src)
+	}
+	return s
+}
 
 // Redact returns text with every finding replaced by its placeholder. If there is none it returns the
 // same string and allocates nothing.

@@ -52,12 +52,11 @@ type scanner struct {
 	begun   bool // something else than blanks was seen
 	jsonDoc bool // the text begins like a document of JSON
 
+	letGo bool   // the last finding is one the operator allows
+	own   []span // what the operator added, in order, from where the scan is
+
 	pii   bool
 	muted bool // only look where JSON values end
-}
-
-func (r *Redactor) scanner(src, name string) scanner {
-	return scanner{src: src, name: name, r: r, pii: r.pii(), urlAt: -1, urlColon: -1}
 }
 
 // run scans src[i:] and returns where it stopped: at the end, or where more text must come first.
@@ -72,8 +71,13 @@ func (s *scanner) run(i int) int {
 	if s.open {
 		sure, end = s.tail()
 	}
+	last := end
+	end = s.untilOwn(last)
 	block, mask := -1, uint32(0)
 	for {
+		if s.letGo { // it stays, and what follows it
+			s.letGo, s.swallow = false, swallow{}
+		}
 		if s.swallow.mode != swallowNothing {
 			if i = s.devour(i); s.swallow.mode != swallowNothing {
 				return i
@@ -81,7 +85,12 @@ func (s *scanner) run(i int) int {
 			s.fresh = true
 		}
 		if i >= end {
-			return i
+			if end == last && len(s.own) == 0 || i < end || len(s.own) > 0 && i < s.own[0].start {
+				return i
+			}
+			i = s.emitOwn(i)
+			end = s.untilOwn(last)
+			continue
 		}
 		if !s.fresh || !inWord(src[i]) || i > 0 && !inWord(src[i-1]) {
 			s.fresh = false
@@ -91,13 +100,12 @@ func (s *scanner) run(i int) int {
 			}
 			rest := mask >> (i & 31)
 			if rest == 0 {
-				if i = (block + 1) << 5; i >= end {
-					return end
-				}
+				i = min((block+1)<<5, end)
 				continue
 			}
 			if i += bits.TrailingZeros32(rest); i >= end {
-				return end
+				i = end
+				continue
 			}
 			if i+1 < sure {
 				// Of a run of the same sign only the ends tell something.
@@ -178,8 +186,39 @@ func (s *scanner) look(i int) int {
 	return i + 1
 }
 
+// untilOwn is up to where to scan before the next finding of the operator's own.
+func (s *scanner) untilOwn(end int) int {
+	if len(s.own) > 0 {
+		return min(end, s.own[0].start)
+	}
+	return end
+}
+
+// emitOwn replaces the next finding of the operator's own, as far as it lies behind i. It returns where
+// to go on.
+func (s *scanner) emitOwn(i int) int {
+	f := s.own[0]
+	s.own = s.own[1:]
+	a := max(f.start, i, s.copied)
+	if a >= f.end {
+		return i
+	}
+	if s.jsonDoc && s.depth(a) != s.depthAhead(a, f.end) {
+		return i // it lies across the strings of a document
+	}
+	s.fresh = true
+	if end := s.emitNumber(a, f.end, f.label); end > 0 {
+		return end
+	}
+	return i
+}
+
 // emit replaces src[a:b] and returns b.
 func (s *scanner) emit(a, b int, l label) int {
+	if o := s.r.own; o != nil && o.allow != nil && o.allowed(s.src[a:b]) {
+		s.letGo = true
+		return b
+	}
 	if !s.again && a > s.floor && a > s.context && token[s.src[a-1]] {
 		s.lookAgain(a)
 	}
@@ -210,7 +249,7 @@ func (s *scanner) lookAgain(a int) {
 	}
 	t := *s
 	t.src, t.open, t.again, t.swallow, t.fresh = s.src[:a], false, true, swallow{}, true
-	t.v6Until, t.tokenUntil, t.numberKnown, t.urlAt, t.urlColon = 0, 0, false, -1, -1
+	t.v6Until, t.tokenUntil, t.numberKnown, t.urlAt, t.urlColon, t.own = 0, 0, false, -1, -1, nil
 	if t.run(i); t.copied > s.copied {
 		s.out, s.found, s.copied, s.changed, s.floor, s.context, s.last = t.out, t.found, t.copied, true, t.floor, t.context, t.last
 	}

@@ -23,7 +23,8 @@ type Writer struct {
 	w      io.Writer
 	s      scanner
 	buf    []byte
-	at     int // what is scanned next
+	line   []byte // of a line the operator's patterns have not seen to its end
+	at     int    // what is scanned next
 	err    error
 	closed bool
 }
@@ -50,13 +51,36 @@ func (w *Writer) Write(p []byte) (int, error) {
 	for n := 0; n < len(p); {
 		// In pieces: a scan of the buffer is never long, however much is written at once.
 		piece := p[n:min(len(p), n+64<<10)]
-		w.buf = append(w.buf, piece...)
+		if w.s.r.own.seeks() {
+			w.takeLines(piece)
+		} else {
+			w.buf = append(w.buf, piece...)
+		}
 		if w.advance(); w.err != nil {
 			return n, w.err
 		}
 		n += len(piece)
 	}
 	return len(p), nil
+}
+
+// takeLines takes over whole lines, in which the operator's patterns have been looked for.
+func (w *Writer) takeLines(piece []byte) {
+	w.line = append(w.line, piece...)
+	for from := 0; ; {
+		end := ownLineEnd(view(w.line), from)
+		if end == from || end-from < maxOwnLine && w.line[end-1] != '\n' {
+			w.line = append(w.line[:0], w.line[from:]...)
+			return
+		}
+		w.takeLine(w.line[from:end])
+		from = end
+	}
+}
+
+func (w *Writer) takeLine(line []byte) {
+	w.s.own = w.s.r.own.line(w.s.own, view(line), len(w.buf))
+	w.buf = append(w.buf, line...)
 }
 
 // WriteString is [Writer.Write] for a string.
@@ -69,6 +93,10 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	if w.err == nil {
+		if len(w.line) > 0 {
+			w.takeLine(w.line)
+			w.line = nil
+		}
 		w.s.open = false
 		w.advance()
 	}
@@ -77,7 +105,7 @@ func (w *Writer) Close() error {
 
 // Held returns how many bytes are held back. It is there for those who must know whether an answer is
 // complete.
-func (w *Writer) Held() int { return len(w.buf) - w.s.copied }
+func (w *Writer) Held() int { return len(w.buf) - w.s.copied + len(w.line) }
 
 // advance scans what can be decided, writes it and forgets what is no longer needed.
 func (w *Writer) advance() {
@@ -119,6 +147,10 @@ func (s *scanner) forget(n int) {
 	for _, p := range [...]*int{&s.copied, &s.floor, &s.context, &s.v6Until, &s.tokenUntil, &s.numberEnd} {
 		*p = max(0, *p-n)
 	}
+	for k := range s.own {
+		s.own[k].start -= n
+		s.own[k].end -= n
+	}
 	s.urlAt -= n
 	s.urlColon -= n
 }
@@ -145,6 +177,9 @@ var numeral = func() (t [256]bool) {
 func (s *scanner) free(i int) int {
 	if s.swallow.mode != swallowNothing {
 		return s.copied
+	}
+	if len(s.own) > 0 {
+		i = min(i, s.own[0].start)
 	}
 	low := max(s.copied, i-maxLocal-maxAgain)
 	for i > low && (token[s.src[i-1]] || s.src[i-1] == '(') {
@@ -178,7 +213,7 @@ func (s *scanner) settled(i int) bool {
 		}
 		return true
 	case classDigit:
-		return ends(src, i, &token, 1) && ends(src, i, &numeral, 3)
+		return ends(src, i, &token, 1) && ends(src, i, &numeral, 5)
 	case classColon, classEqual:
 		if i == s.urlColon {
 			return true
