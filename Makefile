@@ -9,7 +9,7 @@ STRICT ?= 0
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build man run test model cross soak cover bench fuzz security fmt imports fmt-check vet lint compat prices hooks precommit clean
+.PHONY: help build man run test redact-report model cross soak cover bench fuzz security fmt imports fmt-check vet lint compat prices hooks precommit clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ cover: ## coverage of all packages by all tests, as coverage/index.html
 
 compat: build ## run the official SDKs against the gateway (installs them into compat/.cache); WRITE=1 writes docs/clients.md, ONLY=openai-python for one
 	cd compat && $(GO) run . -aurea ../bin/aurea $(if $(WRITE),-write) $(if $(filter 1,$(STRICT)),-strict) $(if $(ONLY),-only $(ONLY))
+
+redact-report: ## recall and precision of the redactor on its two corpora; see docs/redaction.md
+	REDACT_REPORT=1 $(GO) test -count=1 -run '^TestReport$$' -v ./redact
 
 bench: ## benchmarks, the batch run from end to end among them; see docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -244,6 +244,14 @@ type Logging struct {
 	Format string
 	// RedactPII masks personal data. Default: true. Credentials are masked in any case.
 	RedactPII bool
+	// RedactIBAN and RedactBirthDates mask these too. Default: false.
+	RedactIBAN, RedactBirthDates bool
+	// RedactLiterals are texts that are masked wherever they stand, RedactPatterns regular expressions
+	// in the syntax of package regexp that are matched in each line. Default: empty.
+	RedactLiterals, RedactPatterns []string
+	// RedactAllow are findings that stay: the text of one, or "@DOMAIN" for its mail addresses. Default:
+	// empty.
+	RedactAllow []string
 }
 
 // Provider returns the provider of that name.

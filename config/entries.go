@@ -127,6 +127,19 @@ func (r *reader) names(v value) []string {
 	return out
 }
 
+// texts reads a list of texts.
+func (r *reader) texts(v value, parse func(string) (string, error)) []string {
+	var out []string
+	for _, item := range r.items(v) {
+		var text string
+		into(&text, parse)(r, item)
+		if text != "" {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
 func (r *reader) price(name string, v value) Price {
 	p := Price{Model: name}
 	before := len(r.errs)

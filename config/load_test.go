@@ -223,6 +223,11 @@ logging:
   level: info
   format: json
   redact_pii: true
+  redact_iban: false
+  redact_birth_dates: false
+  redact_literals: []
+  redact_patterns: []
+  redact_allow: []
 `
 	if diff := cmp.Diff(want, strings.ReplaceAll(c.String(), w.home, "HOME")); diff != "" {
 		t.Error(diff)

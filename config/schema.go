@@ -192,6 +192,11 @@ func loggingFields(l *Logging) []field {
 		single("level", into(&l.Level, parseLevel)),
 		single("format", into(&l.Format, choice("json", "text"))),
 		single("redact_pii", into(&l.RedactPII, parseBool)),
+		single("redact_iban", into(&l.RedactIBAN, parseBool)),
+		single("redact_birth_dates", into(&l.RedactBirthDates, parseBool)),
+		single("redact_literals", func(r *reader, v value) { l.RedactLiterals = r.texts(v, parseText) }),
+		single("redact_patterns", func(r *reader, v value) { l.RedactPatterns = r.texts(v, parsePattern) }),
+		single("redact_allow", func(r *reader, v value) { l.RedactAllow = r.texts(v, parseText) }),
 	}
 }
 

@@ -331,3 +331,21 @@ func parseName(text string) (string, error) {
 	}
 	return text, nil
 }
+
+func parseText(text string) (string, error) {
+	if strings.TrimSpace(text) == "" {
+		return "", bad("is empty", "write the text, or take the line out")
+	}
+	return text, nil
+}
+
+func parsePattern(text string) (string, error) {
+	re, err := regexp.Compile(text)
+	switch {
+	case err != nil:
+		return "", bad("is not a regular expression", "write it as https://pkg.go.dev/regexp/syntax says, in single quotes")
+	case re.MatchString(""):
+		return "", bad("matches the empty text", "let it match at least one character")
+	}
+	return text, nil
+}

@@ -140,7 +140,7 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 			return resume
 		}
 		l := labelAuth
-		if v.named && v.quoted {
+		if v.named && v.quoted && !s.finding {
 			l = labelField
 		}
 		s.emit(v.a, v.b, l)

@@ -35,7 +35,7 @@ func (s *scanner) digits(i int) int {
 	}
 	if j-i < 7 {
 		switch next := s.at(j + 1); s.at(j) {
-		case ':', 0xC2, 0xE2, '/':
+		case ':', 0xC2, 0xE2, '/', '(':
 		case ' ', '-', '.', ')':
 			if !isDigit(next) && next != '(' && next != ' ' && next != '-' && next < 0x80 {
 				return j

@@ -39,7 +39,10 @@ type App struct {
 
 // Logger returns the logger that the configuration asks for. Everything through it is redacted.
 func Logger(cfg *config.Config, w io.Writer) (*slog.Logger, *redact.Redactor) {
-	red := redact.New(redact.Options{PII: cfg.Logging.RedactPII})
+	l := cfg.Logging
+	red := redact.New(redact.Options{
+		PII: l.RedactPII, IBAN: l.RedactIBAN, BirthDates: l.RedactBirthDates, Literals: l.RedactLiterals, Patterns: l.RedactPatterns, Allow: l.RedactAllow,
+	})
 	return logging.New(w, logging.Options{Level: cfg.Logging.Level, Format: cfg.Logging.Format, Redactor: red}), red
 }
 

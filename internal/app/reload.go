@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/config"
@@ -50,7 +51,7 @@ func (s *Server) Reload(cfg *config.Config) (restart []string, err error) {
 		{"listen", cfg.Listen != before.Listen},
 		{"tls", cfg.TLS != before.TLS},
 		{"timezone", cfg.Timezone.String() != before.Timezone.String()},
-		{"logging", cfg.Logging != before.Logging},
+		{"logging", !reflect.DeepEqual(cfg.Logging, before.Logging)},
 	} {
 		if k.changed {
 			restart = append(restart, k.name)

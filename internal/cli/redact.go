@@ -15,7 +15,6 @@ import (
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/internal/app"
-	"github.com/andres20980/aurea-orchestrator/logging"
 	"github.com/andres20980/aurea-orchestrator/redact"
 )
 
@@ -26,10 +25,11 @@ func (p *program) redactCommand() *cobra.Command {
 		Short: "Mask personal data and credentials in a text",
 		Long: `Read a text on standard input and write it with personal data and credentials masked, as Aurea's own log is. Nothing is sent.
 
-Lines come as they are read. With --jsonl each line is an object {"text":…}, and one comes out for each, in the same order; a line that is anything else ends it
+Text comes as it is read; at most 256 bytes are held back, and with patterns of your own a line. What comes is what the text as a whole becomes. With --jsonl each line is an object {"text":…}, and one comes out for each, in the same order; a line that is anything else ends it
 with exit code 1 and the line's number.
 
-REDACT_PII=false (logging.redact_pii) leaves personal data; credentials are masked always. What is found, and what is not, is in docs/redaction.md.`,
+REDACT_PII=false (logging.redact_pii) leaves personal data; credentials are masked always. Your own texts, patterns and exceptions are
+logging.redact_literals, redact_patterns and redact_allow. What is found, and what is not, is in docs/redaction.md.`,
 		Example: `  journalctl -u app | aurea redact
   aurea redact < prompt.txt
   jq -c '{text: .message}' log.jsonl | aurea redact --jsonl`,
@@ -52,7 +52,7 @@ REDACT_PII=false (logging.redact_pii) leaves personal data; credentials are mask
 }
 
 func (p *program) redactText(red *redact.Redactor) error {
-	out := logging.Writer(p.stdout, red)
+	out := red.NewWriter(p.stdout)
 	_, err := io.Copy(out, p.stdin)
 	return errors.Join(err, out.Close())
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"crypto/rand"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -37,5 +39,30 @@ func TestRedactObjects(t *testing.T) {
 		if code != 1 || out != `{"text":"first"}`+"\n" || !strings.Contains(errs, "line 2") {
 			t.Errorf("%q: %d %q %q", bad, code, out, errs)
 		}
+	}
+}
+
+// What the operator adds in the configuration is masked, and what he allows stays.
+func TestRedactOwn(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "aurea.yaml")
+	text := "logging:\n  redact_literals: [\"Project Falcon\"]\n  redact_patterns: ['EMP-\\d+']\n  redact_allow: [\"@example.com\"]\n  redact_birth_dates: true\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(stdin string) (int, string, string) {
+		var out, errs strings.Builder
+		code := Run([]string{"redact", "--config", file}, strings.NewReader(stdin), &out, &errs)
+		return code, out.String(), errs.String()
+	}
+	code, out, errs := run("EMP-77 of Project Falcon, DOB 1.2.1980, bob@example.com, bob@example.org")
+	if want := "[REDACTED] of [REDACTED], DOB [DOB_REDACTED], bob@example.com, [EMAIL_REDACTED]"; code != 0 || out != want {
+		t.Errorf("%d %q %q", code, out, errs)
+	}
+	if err := os.WriteFile(file, []byte("logging: {redact_patterns: ['(']}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := run("x"); code != 2 || !strings.Contains(errs, "is not a regular expression") {
+		t.Errorf("%d %q", code, errs)
 	}
 }
