@@ -75,7 +75,7 @@ func (s *settings) router(catalogue func(string) (string, bool)) *policy.Router 
 }
 
 // limits returns the limits of a model: its entry's, else the defaults, which are a guess unless the operator wrote them down.
-func (s *settings) limits(provider, _, key string) (ratelimit.Limits, ratelimit.Profile) {
+func (s *settings) limits(provider, model, key string) (ratelimit.Limits, ratelimit.Profile) {
 	m, p := s.models[key], s.byName[provider]
 	profile, err := ratelimit.ProfileNamed(p.Profile)
 	if err != nil {
@@ -103,6 +103,12 @@ func (s *settings) limits(provider, _, key string) (ratelimit.Limits, ratelimit.
 		l.GuessTPM = !m.TPM.IsSet() && !s.cfg.Limits.DefaultTPMSet
 	} else {
 		l.TPM = number(m.TPM)
+	}
+	if model == aurea.FreeModel { // a guess about models says nothing of files, and nobody counts their tokens
+		l.TPM, l.GuessTPM = 0, false
+		if l.GuessRPM {
+			l.RPM, l.GuessRPM = 0, false
+		}
 	}
 	return l, profile
 }

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/gateway"
 	"github.com/andres20980/aurea-orchestrator/gateway/admin"
@@ -180,7 +181,7 @@ func (s *Server) Drain(ctx context.Context) error {
 func (s *Server) models() []string {
 	var names []string
 	for _, m := range s.config.Load().Models {
-		if !strings.ContainsAny(m.Key, "*?") {
+		if !strings.ContainsAny(m.Key, "*?") && m.Key != aurea.FreeModel {
 			names = append(names, m.Key)
 		}
 	}
