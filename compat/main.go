@@ -43,8 +43,14 @@ func gobinary(name string) func(*installed) []string {
 var clients = []client{
 	{Name: "openai-python", Format: "openai", Group: "python", Command: python("openai_sdk"), Official: true},
 	{Name: "openai-node", Format: "openai", Group: "node", Command: node("openai-sdk"), Official: true},
+	{Name: "openai-go", Format: "openai", Group: "go", Command: gobinary("openai-sdk"), Official: true},
+	{Name: "ai-sdk-openai", Format: "openai", Group: "node", Command: node("ai-sdk")},
+	{Name: "langchain-openai", Format: "openai", Group: "python", Command: python("langchain_clients")},
 	{Name: "anthropic-python", Format: "anthropic", Group: "python", Command: python("anthropic_sdk"), Official: true},
 	{Name: "anthropic-node", Format: "anthropic", Group: "node", Command: node("anthropic-sdk"), Official: true},
+	{Name: "anthropic-go", Format: "anthropic", Group: "go", Command: gobinary("anthropic-sdk"), Official: true},
+	{Name: "ai-sdk-anthropic", Format: "anthropic", Group: "node", Command: node("ai-sdk")},
+	{Name: "langchain-anthropic", Format: "anthropic", Group: "python", Command: python("langchain_clients")},
 }
 
 func main() {

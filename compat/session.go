@@ -21,7 +21,7 @@ var features = []struct{ Name, Says string }{
 	{"chat_stream", "chat completion, streamed, with its usage"},
 	{"tools", "tool: the call, its result, the answer"},
 	{"tools_stream", "the same, the call streamed"},
-	{"structured", "structured output, parsed by the SDK"},
+	{"structured", "structured output"},
 	{"embeddings", "embeddings"},
 	{"responses", "response"},
 	{"responses_stream", "response, streamed"},

@@ -45,7 +45,7 @@ models:
   anthropic-no-price: {provider: sim-anthropic}
 MODELSlimits: {default_rpm: none, default_tpm: none, max_wait: 10s, max_body: 200KB}
 retry: {max_retries: 0}
-timeouts: {request: 2s, first_byte: 60s, idle_stream: 2s}
+timeouts: {request: 5s, first_byte: 60s, idle_stream: 5s}
 policy: {denied_models: ["*-denied"]}
 prices:
   overrides:
