@@ -55,6 +55,8 @@ func (s *scanner) acceptable(kind nameKind, v value) bool {
 	switch {
 	case v.quoted:
 		return !strings.Contains(t, " ") || digit && len(t) <= 40
+	case v.sep == 'i' && !hasLetter(t) && (len(t) < 4 || strings.Contains(t, "-") && !v.quoted):
+		return false // "is 8-16 characters long"
 	case v.sep == 'i':
 		return digit || strings.ContainsAny(strings.TrimRight(t, "!?"), "!@#$%^*+=~")
 	case v.sep == ' ':
@@ -149,7 +151,7 @@ func ordinary(t string) bool {
 		"short", "long", "too", "weak", "strong", "length", "min", "max", "basic", "bearer", "digest", "oauth", "oauth2",
 		"jwt", "saml", "ldap", "failed", "success", "successful", "denied", "granted", "revoked", "rotated", "not_set",
 		"std", "string?", "str?", "secretstr", "securestring", "option", "...", "plain", "encrypted", "hashed", "bcrypt",
-		"env", "file", "vault", "keychain", "prompt", "stdin", "inherit", "workspace:*", "latest", "auto", "always", "never", "if-not-present", "error", "it":
+		"env", "file", "vault", "keychain", "include", "omit", "same-origin", "prompt", "stdin", "inherit", "workspace:*", "latest", "auto", "always", "never", "if-not-present", "error", "it":
 		return true
 	}
 	return false

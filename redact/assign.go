@@ -307,7 +307,7 @@ func (s *scanner) readValue(v *value, p int) {
 	}
 	q = p
 	limit := min(len(src), p+maxValue)
-	for q < limit && (!endsValue(src[q]) || goesOn(src, p, q, v.pass)) && (src[q] != '\\' || !stopsValue(src, q)) {
+	for q < limit && (!endsValue(src[q]) || goesOn(src, p, q, v.pass, v.spaced && v.sep != '=')) && (src[q] != '\\' || !stopsValue(src, q)) {
 		if src[q] == '[' && q > p {
 			if n, _ := placeholderAt(src[q:]); n > 0 {
 				break
@@ -315,7 +315,7 @@ func (s *scanner) readValue(v *value, p int) {
 		}
 		q++
 	}
-	if q == limit && q < len(src) && (!endsValue(src[q]) || goesOn(src, p, q, v.pass)) {
+	if q == limit && q < len(src) && (!endsValue(src[q]) || goesOn(src, p, q, v.pass, v.spaced && v.sep != '=')) {
 		v.b, v.next, v.more = q, q, true
 		return
 	}
@@ -371,7 +371,7 @@ func stopsValue(src string, p int) bool {
 
 // goesOn reports that the byte at q, which ends most values, belongs to the one that begins at p: a '&'
 // that no further parameter follows, a bracket within a password.
-func goesOn(src string, p, q int, pass bool) bool {
+func goesOn(src string, p, q int, pass, prose bool) bool {
 	if q == p || q+1 >= len(src) {
 		return false
 	}
@@ -391,7 +391,20 @@ func goesOn(src string, p, q int, pass bool) bool {
 		case src[k] == ';':
 			return hasDigit(src[q+1 : k])
 		}
-		return src[k] != '=' && src[k] != '&'
+		return src[k] != '=' && (src[k] != '&' || pass && isDigit(next))
+	case ',', ';', '<':
+		if !pass || !prose || isSpace(next) || isQuote(next) || src[q] == '<' && (next == '/' || isLetter(next)) || !hasDigit(src[p:q]) && !hasSymbol(src[p:q]) {
+			return false
+		}
+		for k := q + 1; k < len(src) && k < q+16; k++ {
+			switch c := src[k]; {
+			case isSpace(c):
+				return true
+			case c == '=', c == ':', isQuote(c), c == '\\':
+				return false
+			}
+		}
+		return true
 	case ')', ']', '}', '|', '>':
 		return pass && isAlnum(next) && (hasDigit(src[p:q]) || hasSymbol(src[p:q])) && src[p] != '('
 	}

@@ -15,13 +15,19 @@ func (s *scanner) email(i, d int) int {
 		return d
 	}
 	a := i
-	for a > s.floor && i-a < maxLocal && isLocal(s.src[a-1]) {
-		a--
+	for a > s.floor && i-a < maxLocal {
+		if isLocal(s.src[a-1]) {
+			a--
+		} else if a-2 >= s.floor && accented(s.src[a-2], s.src[a-1]) {
+			a -= 2
+		} else {
+			break
+		}
 	}
 	if a > s.floor && isLocal(s.src[a-1]) {
 		return d
 	}
-	for a < i && !inWord(s.src[a]) {
+	for a < i && !inWord(s.src[a]) && s.src[a] < 0x80 {
 		a++
 	}
 	if a == i {
@@ -121,3 +127,7 @@ func versionLike(t string) bool {
 	}
 	return k > from && k+1 < len(t) && t[k] == '.' && isDigit(t[k+1])
 }
+
+// accented reports the two bytes of a letter of the European scripts beyond ASCII, U+00C0 to U+04FF,
+// which people have in their names and addresses. Letters of other scripts are borders.
+func accented(a, b byte) bool { return a >= 0xC3 && a <= 0xD3 && b >= 0x80 && b < 0xC0 }

@@ -53,7 +53,7 @@ var alphabets = func() (t [256]uint8) {
 var keyShapes = func() []keyShape {
 	list := []keyShape{
 		// Model providers and their tools.
-		shape("sk-", 10, 0, alphaURL, true), // OpenAI, DeepSeek, Moonshot, LiteLLM and others
+		shape("sk-", 14, 0, alphaURL, true), // OpenAI, DeepSeek, Moonshot, LiteLLM and others
 		shape("sk-", 24, 0, alphaAlnum, false),
 		shape("sk-ant-", 8, 0, alphaURL, true),
 		shape("sk-ant-", 20, 0, alphaURL, false),
@@ -279,7 +279,7 @@ var firstShape = func() (t [256]uint8) {
 // prefix: what a token begins with, and words before or about a secret.
 var wordsLookedAt = [...]string{
 	"atla", "bear", "Bear", "BEAR", "basi", "Basi", "BASI",
-	"is ", "is:", "es ", "est ", "ist ", "eyJ", "pass", "Pass", "PASS", "pwd ", "Pwd ", "PWD ",
+	"is ", "is:", "es ", "est ", "ist ", "eyJ", "pass", "Pass", "PASS", "iden", "IDEN", "Conv", "conv", "pwd ", "Pwd ", "PWD ",
 }
 
 // keyStarts holds the first two bytes of all that word looks for: 8 KB, one bit a pair.
@@ -332,6 +332,10 @@ func (s *scanner) word(i int) int {
 				return end
 			}
 		}
+	case 'I', 'C', 'c':
+		if end := s.quotedAfter(i); end > 0 {
+			return end
+		}
 	case 'M', 'N', 'O':
 		if end := discordToken(src, i); end > 0 {
 			return s.emit(i, end, labelKey)
@@ -341,6 +345,9 @@ func (s *scanner) word(i int) int {
 			return end
 		}
 	case 'i':
+		if end := s.quotedAfter(i); end > 0 {
+			return end
+		}
 		if n := copula(src, i); n > 0 {
 			if end := s.stated(i, n); end > 0 {
 				return end

@@ -76,8 +76,13 @@ func (s *scanner) mentioned(i int) int {
 // passwordWord returns the length of the word for a password that t begins with, or 0.
 func passwordWord(t string) int {
 	for _, w := range [...]string{"password", "passcode", "passphrase", "passwd", "passwort", "pwd"} {
-		if foldPrefix(t, w) && len(t) > len(w) && t[len(w)] == ' ' {
+		if !foldPrefix(t, w) {
+			continue
+		}
+		if rest := t[len(w):]; strings.HasPrefix(rest, " ") {
 			return len(w)
+		} else if strings.HasPrefix(rest, "'s ") {
+			return len(w) + 2
 		}
 	}
 	return 0
@@ -85,7 +90,7 @@ func passwordWord(t string) int {
 
 // filler returns the length of a word that may stand between the word password and the password.
 func filler(t string) int {
-	for _, w := range [...]string{"is", "was", "to", "set", "has", "been", "now", "of", "as", "changed", "reset", "updated", "will", "be", "the", "following", "-", "\u2013", "\u2014", "="} {
+	for _, w := range [...]string{"is", "was", "to", "set", "has", "been", "now", "of", "as", "changed", "reset", "updated", "will", "be", "the", "following", "-", "\u2013", "\u2014", "\u2192", "->", "="} {
 		if strings.HasPrefix(t, w) && len(t) > len(w) && (t[len(w)] == ' ' || t[len(w)] == ':') {
 			return len(w)
 		}
@@ -128,4 +133,22 @@ func wideName(t string) bool {
 		}
 	}
 	return false
+}
+
+// quotedAfter handles the words at i behind which a password stands in quotes: IDENTIFIED BY '…' of SQL,
+// ConvertTo-SecureString "…" of PowerShell. It returns where to go on, or 0.
+func (s *scanner) quotedAfter(i int) int {
+	for _, w := range [...]string{"identified by ", "convertto-securestring -string ", "convertto-securestring "} {
+		p := i + len(w)
+		if !foldPrefix(s.src[i:], w) || s.at(p) != '"' && s.at(p) != '\'' {
+			continue
+		}
+		v := value{sep: '=', pass: true}
+		s.readValue(&v, p)
+		if t := s.src[v.a:v.b]; !v.quoted || v.more || len(t) < 3 || reference(t) || masked(t) {
+			return 0
+		}
+		return s.emit(v.a, v.b, labelPassword)
+	}
+	return 0
 }

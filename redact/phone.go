@@ -20,7 +20,11 @@ func (s *scanner) phone(n *number, i int) (a, end int) {
 		if n.digits[0] == '0' && n.total[n.groups-1] >= 10 && s.numberWords(i)&nearPhone != 0 {
 			return a - 1, s.longest(n)
 		}
-		return a - 1, s.international(n, 0)
+		end = s.international(n, 0)
+		if a--; n.groups > 1 && n.gap[1] == ')' && s.before(a) == '(' {
+			a-- // (+49) 30 …
+		}
+		return a, end
 	}
 	if a == i && s.before(i) == '+' {
 		return i, 0 // a sum
@@ -41,6 +45,9 @@ func (s *scanner) phone(n *number, i int) (a, end int) {
 	}
 	if s.numberWords(i)&nearPhone == 0 {
 		return i, 0
+	}
+	if n.groups == 1 && n.total[0] < 9 && i > window && wordsIn(s.src[max(s.context, i-window/2):i])&nearPhone == 0 {
+		return i, 0 // a short number without a separator belongs to a word close by only
 	}
 	if end := s.longest(n); end > 0 {
 		return a, end
@@ -217,4 +224,21 @@ func (s *scanner) abroad(n *number, i int) bool {
 		alike = alike && n.size[g] == n.size[0]
 	}
 	return !(alike && n.size[0] != 2) && n.total[last] >= 11
+}
+
+// encodedPhone handles the '%' at i of "%2B", a '+' in a URL. It returns where to go on.
+func (s *scanner) encodedPhone(i int) int {
+	j := i + 3
+	if !s.pii || j >= len(s.src) || !isDigit(s.src[j]) {
+		return i + 1
+	}
+	var n number
+	n.collect(s.src, j)
+	if n.groups == 0 {
+		return i + 1
+	}
+	if end := s.international(&n, 0); end > 0 {
+		return s.emit(i, end, labelPhone)
+	}
+	return i + 1
 }

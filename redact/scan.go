@@ -172,6 +172,9 @@ func (s *scanner) look(i int) int {
 		if strings.HasPrefix(s.src[i:], "%40") {
 			return s.email(i, i+3)
 		}
+		if foldPrefix(s.src[i:], "%2b") {
+			return s.encodedPhone(i)
+		}
 	case classDash:
 		return s.dashes(i)
 	case classGreater:

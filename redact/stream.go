@@ -182,8 +182,17 @@ func (s *scanner) free(i int) int {
 		i = min(i, s.own[0].start)
 	}
 	low := max(s.copied, i-maxLocal-maxAgain)
-	for i > low && (token[s.src[i-1]] || s.src[i-1] == '(') {
-		i--
+	if i == len(s.src) && i > low && s.src[i-1] >= 0xC3 && s.src[i-1] <= 0xD3 {
+		i-- // half a letter
+	}
+	for i > low {
+		if token[s.src[i-1]] || s.src[i-1] == '(' {
+			i--
+		} else if i-2 >= low && accented(s.src[i-2], s.src[i-1]) {
+			i -= 2
+		} else {
+			break
+		}
 	}
 	return i
 }
@@ -202,7 +211,14 @@ func (s *scanner) settled(i int) bool {
 			if foldPrefix(src[i:], "bearer") || foldPrefix(src[i:], "basic") {
 				return s.lineSettled(i)
 			}
+		case 'c':
+			if foldPrefix(src[i:], "convertto-") {
+				return s.lineSettled(i)
+			}
 		case 'i', 'e':
+			if foldPrefix(src[i:], "identified") {
+				return s.lineSettled(i)
+			}
 			if copula(src, i) > 0 && s.statedKind(i) != nameNone {
 				return s.lineSettled(i)
 			}

@@ -106,7 +106,7 @@ func (s *scanner) devourValue(p int) (int, bool) {
 			if s.short(p, 36) {
 				return p, false
 			}
-			if !goesOn(s.src, p-1, p, false) {
+			if !goesOn(s.src, p-1, p, false, false) {
 				return p, true
 			}
 		}

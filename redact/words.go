@@ -123,14 +123,14 @@ func meaning(w, rest string) near {
 			return nearSSN
 		}
 	case "phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "whatsapp", "sms", "phonenumber",
-		"msisdn", "hotline", "mob", "ph", "tlf", "telf", "cel", "gsm", "tfno", "fono", "portable", "whatsapps", "viber", "signal", "mobiel", "cellulare", "numero", "nummer", "telefon", "telefono", "telefone", "handy", "mobil", "movil", "celular", "landline", "voicemail",
-		"dial", "dialed", "dialled", "telefoon", "telephonenumber", "mobilenumber", "phoneno", "callback":
+		"msisdn", "hotline", "mob", "ph", "tlf", "telf", "cel", "gsm", "tfno", "fono", "viber", "mobiel", "cellulare", "numero", "nummer", "telefon", "telefono", "telefone", "handy", "mobil", "movil", "celular", "landline", "voicemail",
+		"dial", "dialed", "dialled", "telefoon", "telephonenumber", "mobilenumber", "phoneno":
 		return nearPhone
 	case "call", "text", "reach", "ring", "contact":
 		if w != "text" && foldPrefix(rest, ": ") {
 			return nearPhone
 		}
-		for _, p := range [...]string{" me ", " us ", " at ", " him ", " her ", " them ", " on ", " you ", " number"} {
+		for _, p := range [...]string{" me ", " us ", " at ", " him ", " her ", " them ", " on ", " you ", " number", " no", " #", "_number", "_no", "Number", "No"} {
 			if foldPrefix(rest, p) {
 				return nearPhone
 			}
