@@ -560,7 +560,10 @@ func (s *scanner) tagKind(i int) nameKind {
 	for a > limit && (inWord(s.src[a-1]) || s.src[a-1] == '-' || s.src[a-1] == ':') {
 		a--
 	}
-	if a == i || s.before(a) != '<' && (a < 6 || !foldPrefix(s.src[a-6:], `\u003c`)) {
+	if i-a > 5 && s.before(a) == '\\' && foldPrefix(s.src[a:i], "u003c") {
+		return classify(s.src[a+5 : i]) // a '<' of JSON
+	}
+	if a == i || s.before(a) != '<' {
 		return nameNone
 	}
 	return classify(s.src[a:i])

@@ -8,7 +8,7 @@ func (s *scanner) authorization(v value) int {
 	src := s.src
 	if v.quoted {
 		t := src[v.a:v.b]
-		if w, rest, ok := strings.Cut(t, " "); ok && knownScheme(w) && rest != "" && reference(rest) {
+		if w, rest, ok := strings.Cut(t, " "); ok && knownScheme(w) && (rest == "" || reference(rest)) {
 			return 0
 		}
 		if reference(t) || !strings.ContainsAny(t, " 0123456789") && len(t) < 8 {

@@ -226,9 +226,9 @@ func (s *scanner) abroad(n *number, i int) bool {
 	return !(alike && n.size[0] != 2) && n.total[last] >= 11
 }
 
-// encodedPhone handles the '%' at i of "%2B", a '+' in a URL. It returns where to go on.
-func (s *scanner) encodedPhone(i int) int {
-	j := i + 3
+// encodedPhone handles an encoded '+' at i, as "%2B" in a URL, behind which the number begins at j. It
+// returns where to go on.
+func (s *scanner) encodedPhone(i, j int) int {
 	if !s.pii || j >= len(s.src) || !isDigit(s.src[j]) {
 		return i + 1
 	}

@@ -173,7 +173,7 @@ func (s *scanner) look(i int) int {
 			return s.email(i, i+3)
 		}
 		if foldPrefix(s.src[i:], "%2b") {
-			return s.encodedPhone(i)
+			return s.encodedPhone(i, i+3)
 		}
 	case classDash:
 		return s.dashes(i)
@@ -316,6 +316,10 @@ func (s *scanner) escape(i int) int {
 			switch s.src[j+3 : j+5] {
 			case "40":
 				return s.email(i, j+5)
+			case "2b", "2B":
+				if end := s.encodedPhone(i, j+5); end > i+1 {
+					return end
+				}
 			case "3d", "3D":
 				if end := s.assignment(i, j+5); end > j+5 {
 					return end
