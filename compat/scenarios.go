@@ -268,7 +268,7 @@ func (w *world) busy(ctx context.Context) error {
 		if err := w.get(w.provider+"/stats", &stats); err == nil && stats.InFlight > 0 {
 			return nil
 		}
-		time.Sleep(5 * time.Millisecond)
+		pause(ctx, 5*time.Millisecond)
 	}
 	return ctx.Err()
 }

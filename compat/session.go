@@ -188,7 +188,7 @@ func (s *session) settled() (requests, served int64, err error) {
 		if same++; r != requests || v != served {
 			requests, served, same = r, v, 0
 		}
-		time.Sleep(10 * time.Millisecond)
+		pause(s.ctx, 10*time.Millisecond)
 	}
 	return requests, served, nil
 }

@@ -248,3 +248,13 @@ func (p *process) end() {
 
 // terminate asks the process to end.
 func (p *process) terminate() { _ = p.cmd.Process.Signal(syscall.SIGTERM) }
+
+// pause waits a little, or until the run ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

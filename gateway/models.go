@@ -81,7 +81,7 @@ func (h *Handler) models(w http.ResponseWriter, r *http.Request, path string) {
 		answer = list
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(marshal(answer))
+	_, _ = w.Write(marshal(answer)) // #nosec G705 -- JSON for programs
 }
 
 // anthropicPage is the part of the list that limit, after_id and before_id ask for; without a limit all the rest.
