@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -186,5 +187,47 @@ func TestKeysStayOnTheirSide(t *testing.T) {
 				t.Errorf("%s, %d: the provider got %v", c.name, status, got)
 			}
 		}
+	}
+}
+
+// A client that sends more than it may is told so, although it looks only when it has sent all of it; one that asks first, or has far too much, is told at once.
+func TestTooLargeIsHeard(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	g := gateway.New(gateway.Config{MaxBody: most})
+	t.Cleanup(g.Close)
+	s := httptest.NewServer(g)
+	t.Cleanup(s.Close)
+	for _, c := range []struct {
+		name, head string
+		body       int
+	}{
+		{"announced", "Content-Length: 2000000\r\n", 2_000_000},
+		{"in chunks", "Transfer-Encoding: chunked\r\n", 2_000_000},
+		{"far too much", "Content-Length: 3000000000\r\n", 0},
+		{"asked before", "Content-Length: 2000000\r\nExpect: 100-continue\r\n", 0},
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		body := strings.Repeat("x", c.body)
+		if strings.Contains(c.head, "chunked") {
+			body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", c.body, body)
+		}
+		if _, err := fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\n%s\r\n%s", "x", c.head, body); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		} else {
+			if said, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(string(said), "body_too_large") {
+				t.Errorf("%s: %s %s", c.name, resp.Status, said)
+			}
+			_ = resp.Body.Close()
+		}
+		_ = conn.Close()
 	}
 }

@@ -55,6 +55,7 @@ func (x *exchange) readBody() ([]byte, error) {
 		return nil, invalid("send the body as it is", "a body in %s cannot be read", clip(encoding))
 	}
 	if x.r.ContentLength > most {
+		x.letFinish(most)
 		return nil, tooLarge(most)
 	}
 	body := make([]byte, 0, min(max(x.r.ContentLength, 0), trusted)+512)
@@ -67,6 +68,8 @@ func (x *exchange) readBody() ([]byte, error) {
 		body = body[:len(body)+n]
 		switch {
 		case int64(len(body)) > most:
+			body = nil
+			x.letFinish(most)
 			return nil, tooLarge(most)
 		case errors.Is(err, io.EOF):
 			_ = x.control.SetReadDeadline(time.Time{})
@@ -77,6 +80,17 @@ func (x *exchange) readBody() ([]byte, error) {
 			}
 		}
 	}
+}
+
+// letFinish reads on past a body that is too large, for as long as one more that is not would take: a client that is still sending when the connection is closed sees that, and
+// not why. One that asks before it sends, or has far more to send, is answered at once.
+func (x *exchange) letFinish(most int64) {
+	if x.r.Header.Get("Expect") != "" || x.r.ContentLength > 2*most {
+		return
+	}
+	_ = x.control.SetReadDeadline(time.Now().Add(x.h.cfg.SlowBody))
+	_, _ = io.Copy(io.Discard, io.LimitReader(x.r.Body, most))
+	_ = x.control.SetReadDeadline(time.Time{})
 }
 
 // trusted is how much of an announced body gets its memory before any of it has come.
