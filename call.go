@@ -120,14 +120,40 @@ func (w *walk) hold(t *target) (*budget.Hold, error) {
 	}
 }
 
-// limit waits for the provider's allowance: requests and tokens together, or nothing.
+// limit waits for the provider's allowance: requests and tokens together, or nothing. Each key has its own; where one would have to be waited for, another may not.
 func (w *walk) limit(t *target) (*ratelimit.Permit, error) {
-	permit, err := t.limiter().Acquire(w.call.Waiting, t.demand(w.call.Class), w.call.MaxWait)
+	permit, wait, err := w.withoutWaiting(t)
+	if wait {
+		permit, err = t.limiter().Acquire(w.call.Waiting, t.demand(w.call.Class), w.call.MaxWait)
+	}
 	if err != nil {
 		return nil, limitRefused(w.call.Waiting, t, err)
 	}
 	w.queued += permit.Waited()
 	return permit, nil
+}
+
+// withoutWaiting takes the allowance of the first of several keys that has one now, the target's own before the others. If one has to
+// wait, the target has the key that is to be waited for least.
+func (w *walk) withoutWaiting(t *target) (permit *ratelimit.Permit, wait bool, err error) {
+	others := t.provider.keys.others(t.key)
+	if len(others) == 0 {
+		return nil, true, nil
+	}
+	least, best := time.Duration(-1), t.key
+	for _, key := range append([]int{t.key}, others...) {
+		t.key = key
+		permit, err := t.limiter().Acquire(w.call.Waiting, t.demand(w.call.Class), 0)
+		short, ok := errors.AsType[*ratelimit.WaitError](err)
+		if !ok {
+			return permit, false, err
+		}
+		if least < 0 || short.RetryAfter < least {
+			least, best = short.RetryAfter, key
+		}
+	}
+	t.key = best
+	return nil, true, nil
 }
 
 // send performs the exchange. The hold is marked as sent when a connection is there and before the first byte is written to it.

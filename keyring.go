@@ -61,3 +61,19 @@ func (k *keyring) setAside(key int) (other int, ok bool) {
 	}
 	return key, false
 }
+
+// others returns the usable keys beside key, the next in turn first; nil where there is only one.
+func (k *keyring) others(key int) (usable []int) {
+	if len(k.ids) == 1 {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	for i := 1; i < len(k.ids); i++ {
+		if other := (key + i) % len(k.ids); !k.aside[other].After(now) {
+			usable = append(usable, other)
+		}
+	}
+	return usable
+}

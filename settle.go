@@ -113,6 +113,9 @@ func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) ste
 	if !verdict.Retry || n >= w.s.retry.MaxRetries || ctx.Err() != nil {
 		return step{}
 	}
+	if w.rateOfOneKey(t, verdict) {
+		return step{again: true}
+	}
 	delay, ok := w.s.retry.Delay(n, verdict.Floor)
 	if !ok {
 		return step{}
@@ -131,6 +134,19 @@ func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) ste
 		delay = 0
 	}
 	return step{again: true, delay: delay}
+}
+
+// rateOfOneKey goes to another key where the provider asks to wait for the rate of one. Who has the retry takes it from the provider's budget.
+func (w *walk) rateOfOneKey(t *target, verdict retry.Verdict) bool {
+	if verdict.Class != retry.RateLimited || w.function != nil {
+		return false
+	}
+	others := t.provider.keys.others(t.key)
+	if w.limitedKeys++; w.limitedKeys > len(others) || !t.provider.retries.Withdraw() {
+		return false
+	}
+	t.key = others[0]
+	return true
 }
 
 // mayRetry keeps the provider's retry budget: a first attempt pays in, the retry of a batch item waits until there is one to take. Those of other calls were

@@ -113,19 +113,20 @@ func (a *Answer) OK() bool { return a.Err == nil && a.Status >= 200 && a.Status 
 
 // walk is the state of one call on its path. One goroutine walks it.
 type walk struct {
-	o        *Orchestrator
-	s        *settings // as they were when the call began
-	call     Call
-	id       string
-	request  usage.Request
-	targets  []*target // in the order in which they are tried
-	at       int       // the target in use
-	tried    int       // attempts sent by this walk
-	numbered int       // what the numbers of its attempts start after
-	queued   time.Duration
-	began    time.Time // when it entered
-	started  time.Time // of the attempt
-	last     *Answer
+	o           *Orchestrator
+	s           *settings // as they were when the call began
+	call        Call
+	id          string
+	request     usage.Request
+	targets     []*target // in the order in which they are tried
+	at          int       // the target in use
+	tried       int       // attempts sent by this walk
+	limitedKeys int       // in a row whose rate was used up at the provider
+	numbered    int       // what the numbers of its attempts start after
+	queued      time.Duration
+	began       time.Time // when it entered
+	started     time.Time // of the attempt
+	last        *Answer
 	// A function given to [Execute] takes the place of the exchange with a provider.
 	function *function
 }

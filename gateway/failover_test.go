@@ -17,6 +17,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/gateway"
 	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/provider/openai"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
 	"github.com/andres20980/aurea-orchestrator/retry"
 )
 
@@ -183,5 +184,47 @@ func TestCircuitThroughGateway(t *testing.T) {
 	}
 	if r.first.Load() != 2 {
 		t.Errorf("%d requests through an open circuit", r.first.Load()-2)
+	}
+}
+
+// A key whose rate is used up at the provider, or here, leaves the calls to the others: at once, and until its time is over.
+func TestKeysShareTheRate(t *testing.T) {
+	t.Parallel()
+	limited := reply{status: 429, body: `{"error":{"message":"slow down","code":"rate_limit_exceeded"}}`, header: http.Header{"Retry-After": {"50"}}}
+	r := newRouted(t, nil)
+	r.answers = func(key int) reply {
+		if key == 0 {
+			return limited
+		}
+		return reply{status: 200, body: answer}
+	}
+	for range 6 {
+		if resp, body := r.call(t, "alone"); resp.StatusCode != 200 {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+	}
+	if n := r.keys[0].Load(); n != 1 {
+		t.Errorf("the key was asked %d times", n)
+	}
+
+	r = newRouted(t, nil)
+	r.answers = func(int) reply { return limited }
+	if resp, body := r.call(t, "alone"); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "50" || r.keys[0].Load() != 1 || r.keys[1].Load() != 1 {
+		t.Errorf("all limited: %s, keys asked %d and %d times: %s", resp.Status, r.keys[0].Load(), r.keys[1].Load(), body)
+	}
+
+	r = newRouted(t, func(cfg *aurea.Config) {
+		cfg.Limits = func(string, string, string) (ratelimit.Limits, ratelimit.Profile) {
+			return ratelimit.Limits{RPD: 2}, ratelimit.Generic()
+		}
+	})
+	r.answers = func(int) reply { return reply{status: 200, body: answer} }
+	for range 4 {
+		if resp, body := r.call(t, "alone"); resp.StatusCode != 200 {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+	}
+	if resp, body := r.call(t, "alone"); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || r.keys[0].Load() != 2 || r.keys[1].Load() != 2 {
+		t.Errorf("all used up: %s, keys asked %d and %d times: %s", resp.Status, r.keys[0].Load(), r.keys[1].Load(), body)
 	}
 }
