@@ -109,6 +109,10 @@ func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) ste
 	if verdict.Failover && w.failOver(t, verdict) {
 		return step{again: true}
 	}
+	if verdict.Retry && verdict.Class == retry.ProviderFailure && w.call.Item == nil && ctx.Err() == nil && w.at+1 < len(w.targets) {
+		w.at++ // which is no retry: nothing that this target asks for holds there
+		return step{again: true}
+	}
 	n := w.retried()
 	if !verdict.Retry || n >= w.s.retry.MaxRetries || ctx.Err() != nil {
 		return step{}
@@ -128,10 +132,6 @@ func (w *walk) decide(ctx context.Context, t *target, verdict retry.Verdict) ste
 	}
 	if !t.provider.retries.Withdraw() {
 		return step{}
-	}
-	if w.at+1 < len(w.targets) && verdict.Class == retry.ProviderFailure {
-		w.at++
-		delay = 0
 	}
 	return step{again: true, delay: delay}
 }

@@ -110,6 +110,8 @@ func TestFailover(t *testing.T) {
 		onSecond int64
 	}{
 		"a failure":               {says(503, `{"error":{"message":"down"}}`), 200, "second", 1},
+		"a failure for a while":   {says(503, `{}`, "Retry-After", "3600"), 200, "second", 1},
+		"a failure for good":      {says(501, `{}`), 200, "second", 1},
 		"a model that is unknown": {says(404, `{"error":{"message":"no such model","code":"model_not_found"}}`), 200, "second", 1},
 		"a spent quota":           {says(429, `{"error":{"message":"quota","type":"insufficient_quota","code":"insufficient_quota"}}`), 200, "second", 1},
 		"garbage":                 {says(200, `<html>`), 200, "second", 1},
@@ -226,5 +228,18 @@ func TestKeysShareTheRate(t *testing.T) {
 	}
 	if resp, body := r.call(t, "alone"); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || r.keys[0].Load() != 2 || r.keys[1].Load() != 2 {
 		t.Errorf("all used up: %s, keys asked %d and %d times: %s", resp.Status, r.keys[0].Load(), r.keys[1].Load(), body)
+	}
+}
+
+// Another target is no retry: it is tried without any.
+func TestFailoverWithoutRetries(t *testing.T) {
+	t.Parallel()
+	r := newRouted(t, func(cfg *aurea.Config) { cfg.Retry = &retry.Policy{MaxDelay: time.Minute} })
+	r.answers = says(503, `{}`)
+	if resp, body := r.call(t, "fast"); resp.StatusCode != 200 || r.first.Load() != 1 || r.second.Load() != 1 {
+		t.Errorf("%s after %d and %d requests: %s", resp.Status, r.first.Load(), r.second.Load(), body)
+	}
+	if resp, body := r.call(t, "alone"); resp.StatusCode != 503 || r.first.Load() != 2 {
+		t.Errorf("%s after %d requests: %s", resp.Status, r.first.Load(), body)
 	}
 }

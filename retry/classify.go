@@ -80,6 +80,7 @@ func Classify(f Failure) Verdict {
 			v.Retry = true
 		case "false":
 			v.Retry = false
+			v.Failover = v.Failover && v.Class != ProviderFailure
 		}
 	}
 	if v.Retry {
@@ -141,7 +142,7 @@ func status(f Failure) Verdict {
 		return Verdict{Retry: true, Class: Alive, Reason: "http_" + digits(s)}
 	case s >= 500:
 		retryable := s == 500 || s == 502 || s == 503 || s == 504 || s >= 520 && s <= 530
-		return Verdict{Retry: retryable, Class: ProviderFailure, Reason: "http_" + digits(s)}
+		return Verdict{Retry: retryable, Failover: !retryable, Class: ProviderFailure, Reason: "http_" + digits(s)}
 	case s < 200 || s >= 300 && s < 400:
 		return Verdict{Class: ProviderFailure, Reason: "http_" + digits(s)} // an API does not redirect: the address is wrong
 	default:

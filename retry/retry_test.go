@@ -59,7 +59,7 @@ func TestClassify(t *testing.T) {
 		{"quota is permanent whatever the header says", retry.Failure{Status: 429, Code: "insufficient_quota", Header: header("X-Should-Retry", "true")}, false, true, retry.QuotaSpent, 0},
 		{"400, no credit left", retry.Failure{Status: 400, Message: "Your credit balance is too low to access the API."}, false, true, retry.QuotaSpent, 0},
 		{"500", retry.Failure{Status: 500}, true, false, retry.ProviderFailure, 0},
-		{"501", retry.Failure{Status: 501}, false, false, retry.ProviderFailure, 0},
+		{"501", retry.Failure{Status: 501}, false, true, retry.ProviderFailure, 0},
 		{"502", retry.Failure{Status: 502}, true, false, retry.ProviderFailure, 0},
 		{"503, Retry-After", retry.Failure{Status: 503, Header: header("Retry-After", "2")}, true, false, retry.ProviderFailure, 2 * time.Second},
 		{"504", retry.Failure{Status: 504}, true, false, retry.ProviderFailure, 0},

@@ -45,7 +45,7 @@ func TestClassifyStreams(t *testing.T) {
 		{"server error", event("server_error", "", ""), true, false, retry.ProviderFailure, "stream_error"},
 		{"a time-out of the provider", event("timeout_error", "timeout_error", ""), true, false, retry.ProviderFailure, "stream_error"},
 		{"the number 502", event("502", "", "bad gateway"), true, false, retry.ProviderFailure, "stream_error"},
-		{"the number 501", event("501", "", ""), false, false, retry.ProviderFailure, "stream_error"},
+		{"the number 501", event("501", "", ""), false, true, retry.ProviderFailure, "stream_error"},
 		{"a kind unknown here", event("novel_error", "", ""), true, false, retry.ProviderFailure, "stream_error"},
 		{"only a text", event("", "", "out of memory"), true, false, retry.ProviderFailure, "stream_error"},
 		{"rate, Anthropic", event("rate_limit_error", "rate_limit_error", ""), true, false, retry.RateLimited, "rate_limit"},
