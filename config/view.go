@@ -189,9 +189,14 @@ func (c *Config) tree() tree {
 	prices.add("overrides", overrides)
 	t.add("prices", prices)
 	return append(t, branch{"logging", tree{
-		{"level", strings.ToLower(c.Logging.Level.String())}, {"format", c.Logging.Format}, {"redact_pii", c.Logging.RedactPII},
-		{"redact_iban", c.Logging.RedactIBAN}, {"redact_birth_dates", c.Logging.RedactBirthDates},
-		{"redact_literals", list(c.Logging.RedactLiterals)}, {"redact_patterns", list(c.Logging.RedactPatterns)}, {"redact_allow", list(c.Logging.RedactAllow)},
+		{"level", strings.ToLower(c.Logging.Level.String())},
+		{"format", c.Logging.Format},
+		{"redact_pii", c.Logging.RedactPII},
+		{"redact_iban", c.Logging.RedactIBAN},
+		{"redact_birth_dates", c.Logging.RedactBirthDates},
+		{"redact_literals", list(c.Logging.RedactLiterals)},
+		{"redact_patterns", list(c.Logging.RedactPatterns)},
+		{"redact_allow", list(c.Logging.RedactAllow)},
 	}})
 }
 

@@ -27,14 +27,6 @@ type swallow struct {
 	quoted   bool  // in a string of a nest
 	lines    int   // of a block
 	headers  int
-	from     int // where the last wait began, for the bound of a nest
-}
-
-// swallowFrom takes what follows the finding that ends at p as part of it. It returns p, where run goes
-// on.
-func (s *scanner) swallowFrom(p int, w swallow) int {
-	s.swallow = w
-	return p
 }
 
 // devour swallows from i on. It returns where it stopped; the mode is then swallowNothing unless more
@@ -300,5 +292,5 @@ func (s *scanner) blockSettled(p int) bool {
 		return false
 	}
 	// A header, "Proc-Type: 4,ENCRYPTED", is as long as its line.
-	return !strings.Contains(s.src[p:q], ": ") || strings.IndexAny(s.src[q:], "\n\\\"") >= 0
+	return !strings.Contains(s.src[p:q], ": ") || strings.ContainsAny(s.src[q:], "\n\\\"")
 }

@@ -62,7 +62,7 @@ func (s *scanner) words(i int) near {
 
 // glue reports that t only separates the items of a list.
 func glue(t string) bool {
-	u := strings.Trim(t, " ,;/|&\n\r\t\"'")
+	u := strings.Trim(t, " ,;/|&(+\n\r\t\"'")
 	return u == "" && strings.Trim(t, " \t") != "" || u == "and" || u == "or"
 }
 
