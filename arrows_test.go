@@ -50,11 +50,12 @@ var arrows = map[string][]string{
 	"setup": {
 		"", "breaker", "config", "policy", "pricing", "provider/anthropic", "provider/openai", "ratelimit", "retry", "tokens", "usage",
 	},
-	"aureatest":    {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
-	"internal/app": {"", "budget", "config", "gateway", "gateway/admin", "logging", "money", "observe", "pricing", "redact", "setup", "simulate", "store", "store/postgres", "store/sqlite"},
-	"verify":       {"money", "store"},
-	"internal/cli": {"", "batch", "budget", "config", "internal/app", "internal/jobs", "internal/progress", "logging", "money", "pricing", "redact", "simulate", "store", "usage", "verify"},
-	"cmd/aurea":    {"internal/cli"},
+	"aureatest":      {"", "budget", "money", "pricing", "provider/anthropic", "provider/openai", "retry", "simulate", "store", "store/memory", "usage"},
+	"internal/app":   {"", "budget", "config", "gateway", "gateway/admin", "internal/jobs", "logging", "money", "observe", "pricing", "redact", "setup", "simulate", "store", "store/postgres", "store/sqlite"},
+	"verify":         {"money", "store"},
+	"internal/child": {},
+	"internal/cli":   {"", "batch", "budget", "config", "gateway", "internal/app", "internal/child", "internal/jobs", "internal/progress", "logging", "money", "pricing", "redact", "simulate", "store", "usage", "verify"},
+	"cmd/aurea":      {"internal/cli"},
 }
 
 func TestArrows(t *testing.T) {

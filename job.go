@@ -36,6 +36,12 @@ type Job struct {
 // Path returns the accounts that the job's calls draw on.
 func (j *Job) Path() *budget.Path { return j.path }
 
+// Within reports whether the job's calls draw on the job of the same key with that name: it is that job, or below it.
+func (j *Job) Within(name string) bool {
+	key, _, _ := cutKey(j.ID)
+	return j.path.Through(store.JobPrefix + key + "/" + name)
+}
+
 // JobSpec asks for a job.
 type JobSpec struct {
 	// Key and Name make the ID; Key defaults to [LocalKey].

@@ -67,6 +67,11 @@ type Path struct {
 	run    *run
 }
 
+// Through reports whether the path goes through an account.
+func (p *Path) Through(account string) bool {
+	return slices.ContainsFunc(p.specs, func(s AccountSpec) bool { return s.Name == account })
+}
+
 // Path returns the path through the accounts, job first, then those above it, creating those that are not there. An account
 // named twice with the same period counts once.
 func (t *Tracker) Path(ctx context.Context, specs ...AccountSpec) (*Path, error) {

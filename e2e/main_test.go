@@ -23,6 +23,9 @@ var soak = os.Getenv("AUREA_SOAK") == "1"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if steps, ok := os.LookupEnv(childRole); ok {
+		os.Exit(beChild(steps))
+	}
 	if to := os.Getenv(proxyRole); to != "" {
 		os.Exit(beProxy(to))
 	}

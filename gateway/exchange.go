@@ -43,6 +43,7 @@ type exchange struct {
 	ends      lineEnds      // how what was written of a stream ends
 	status    int           // that was sent
 	refused   aurea.Code
+	why       error // it was refused
 }
 
 // sending notes where an attempt goes.
@@ -213,7 +214,7 @@ func (x *exchange) endStream() {
 	}
 	if x.err != nil && !saidItself(x.err) {
 		e := errorOf(x.err)
-		x.refused = e.Code
+		x.refused, x.why = e.Code, e
 		if x.events != nil {
 			x.events.drop()
 		}
@@ -259,7 +260,7 @@ type streamEnd struct {
 
 func (x *exchange) refuse(err error) {
 	e := errorOf(err)
-	x.refused, x.status = e.Code, e.Code.Status()
+	x.refused, x.why, x.status = e.Code, e, e.Code.Status()
 	if e.Code == "internal" {
 		x.h.cfg.Logger.Error("gateway", "call_id", x.id, "error", err)
 	}
@@ -331,7 +332,7 @@ func (x *exchange) report() {
 	if left {
 		x.status = 0
 	}
-	x.h.cfg.Ended(Call{Endpoint: x.e.path, Status: x.status, Refused: x.refused, Answer: x.answer, Took: took})
+	x.h.cfg.Ended(Call{Endpoint: x.e.path, Status: x.status, Refused: x.refused, Err: x.why, Answer: x.answer, Took: took})
 	log := x.h.cfg.Logger.Handler()
 	ctx := x.r.Context()
 	if !log.Enabled(ctx, slog.LevelInfo) {

@@ -24,6 +24,12 @@ type Config struct {
 	SlowBody time.Duration
 	// Models lists the names that GET /v1/models answers. Default: none.
 	Models func() []string
+	// Key, if not empty, must come with every request: as Authorization: Bearer, x-api-key or x-goog-api-key. Default: whoever reaches the gateway may call.
+	Key string
+	// Within, if not empty, names a job that all calls draw on: those that name none are its own, and the jobs that callers name are below it.
+	Within string
+	// Simulated says that the jobs are rehearsals, whose money is not real.
+	Simulated bool
 	// Ended is told of every call that reached an endpoint, after its answer; it must not block. Default: nobody is.
 	Ended func(Call)
 	// Logger gets one line per call. Default: none.
@@ -65,7 +71,7 @@ func New(cfg Config) *Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{cfg: cfg, jobs: newJobs(cfg.Orchestrator), live: newLive()}
+	h := &Handler{cfg: cfg, jobs: newJobs(cfg), live: newLive()}
 	h.Reload(cfg.MaxBody, *cfg.MaxWait)
 	return h
 }
@@ -100,6 +106,9 @@ var endpoints = byPath(
 	endpoint{path: "/v1/messages/count_tokens", api: usage.Messages, shape: anthropic, count: true},
 )
 
+// Answers reports whether a path is one that calls, or questions for models, go to.
+func Answers(path string) bool { return endpoints[path].path != "" || path == "/v1/models" }
+
 func byPath(list ...endpoint) map[string]endpoint {
 	all := make(map[string]endpoint, len(list))
 	for _, e := range list {
@@ -111,6 +120,10 @@ func byPath(list ...endpoint) map[string]endpoint {
 // ServeHTTP answers the endpoints, and an error of OpenAI's shape everywhere else.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := sameOrigin(r); err != nil {
+		refuse(w, shapeOf(r), errorOf(err))
+		return
+	}
+	if err := h.admits(r.Header); err != nil {
 		refuse(w, shapeOf(r), errorOf(err))
 		return
 	}
@@ -145,8 +158,9 @@ type Call struct {
 	Endpoint string // the path without a prefix
 	// Status is what the client got; 0 if it left before.
 	Status int
-	// Refused is the code of Aurea's refusal, empty if there was none.
+	// Refused is the code of Aurea's refusal, empty if there was none, and Err the refusal.
 	Refused aurea.Code
+	Err     error
 	// Answer is the provider's, nil if none came.
 	Answer *aurea.Answer
 	Took   time.Duration

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -20,7 +21,9 @@ const maxJobs = 10_000
 
 // jobs keeps open jobs, so that a call does not begin with a transaction.
 type jobs struct {
-	orch *aurea.Orchestrator
+	orch      *aurea.Orchestrator
+	within    string // a job above all of them, empty: none
+	simulated bool
 
 	mu    sync.Mutex
 	known map[jobAsked]*openJob
@@ -33,8 +36,8 @@ type openJob struct {
 	until time.Time
 }
 
-func newJobs(orch *aurea.Orchestrator) *jobs {
-	return &jobs{orch: orch, known: make(map[jobAsked]*openJob)}
+func newJobs(cfg Config) *jobs {
+	return &jobs{orch: cfg.Orchestrator, within: cfg.Within, simulated: cfg.Simulated, known: make(map[jobAsked]*openJob)}
 }
 
 // open returns the job that a request names, making it if it is not there.
@@ -65,8 +68,13 @@ func (j *jobs) open(ctx context.Context, name jobAsked) (*aurea.Job, error) {
 }
 
 func (j *jobs) fetch(ctx context.Context, name jobAsked) (*aurea.Job, error) {
-	spec := aurea.JobSpec{Name: name.name, Parent: name.parent}
-	if name.name == "" {
+	spec := aurea.JobSpec{Name: name.name, Parent: name.parent, Simulated: j.simulated}
+	switch {
+	case name.name != "" && name.name != j.within && name.parent == "":
+		spec.Parent = j.within
+	case name.name == "" && j.within != "":
+		spec.Name = j.within
+	case name.name == "":
 		spec.Name, spec.PerDay = defaultJob, true
 	}
 	if name.limit != "" {
@@ -76,7 +84,13 @@ func (j *jobs) fetch(ctx context.Context, name jobAsked) (*aurea.Job, error) {
 		}
 		spec.Limit = &limit
 	}
-	return j.orch.OpenJob(ctx, spec)
+	job, err := j.orch.OpenJob(ctx, spec)
+	if err == nil && j.within != "" && !job.Within(j.within) {
+		return nil, &aurea.Error{
+			Code: aurea.CodeJobConflict, Message: fmt.Sprintf("job %q does not draw on job %q, as all calls here must", clip(spec.Name), j.within), Hint: "choose another X-Aurea-Job",
+		}
+	}
+	return job, err
 }
 
 func (j *jobs) forget(name jobAsked, o *openJob) {

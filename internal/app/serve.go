@@ -77,17 +77,8 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 		}
 		own = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.Config.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w; choose another address with --listen", err)
-	}
-	maxWait := a.Config.Limits.MaxWait
-	s := &Server{app: a, listener: l, done: make(chan error, 1), reserve: reserve()}
-	s.config.Store(a.Config)
-	s.gateway = gateway.New(gateway.Config{
-		Orchestrator: a.Orchestrator, MaxBody: a.Config.Limits.MaxBody, MaxWait: &maxWait, Logger: a.Log, Models: s.models,
-		Ended: func(c gateway.Call) { a.metrics.Request(c.Endpoint, c.Status, c.Refused) },
-	})
+	s := a.server(gateway.Config{Ended: func(c gateway.Call) { a.metrics.Request(c.Endpoint, c.Status, c.Refused) }})
+	s.reserve = reserve()
 	a.metrics.Watch(a.Orchestrator.Status)
 	operate := admin.New(admin.Config{
 		Orchestrator: a.Orchestrator, Store: a.Store, Flush: a.Tracker.Flush, MaxCall: a.Config.Timeouts.Request, Logger: a.Log,
@@ -98,18 +89,38 @@ func (a *App) Serve(ctx context.Context) (*Server, error) {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	mux.Handle("/", s.gateway)
-	s.server = &http.Server{
-		Handler: exactPaths(mux, s.gateway, operate), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug), // clients that break off
+	return s, s.listen(ctx, a.Config.Listen, exactPaths(mux, s.gateway, operate), own)
+}
+
+// server is a gateway that does not listen yet, with what the configuration says of it.
+func (a *App) server(g gateway.Config) *Server {
+	s := &Server{app: a, done: make(chan error, 1)}
+	s.config.Store(a.Config)
+	maxWait := a.Config.Limits.MaxWait
+	g.Orchestrator, g.MaxBody, g.MaxWait, g.Logger, g.Models = a.Orchestrator, a.Config.Limits.MaxBody, &maxWait, a.Log, s.models
+	s.gateway = gateway.New(g)
+	return s
+}
+
+// listen begins to answer at an address, by TLS if own is not nil.
+func (s *Server) listen(ctx context.Context, address string, h http.Handler, own *tls.Config) (err error) {
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
+		s.gateway.Close()
+		return fmt.Errorf("listen: %w; choose another address with --listen", err)
 	}
-	if l = netutil.LimitListener(l, maxConnections); own == nil {
+	s.server = &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(s.app.Log.Handler(), slog.LevelDebug), // clients that break off
+	}
+	l := netutil.LimitListener(s.listener, maxConnections)
+	if own == nil {
 		s.scheme = "http"
 		go func() { s.done <- s.server.Serve(l) }()
-		return s, nil
+		return nil
 	}
 	s.scheme, s.server.TLSConfig = "https", own
 	go func() { s.done <- s.server.ServeTLS(l, "", "") }()
-	return s, nil
+	return nil
 }
 
 // exactPaths keeps calls from the mux, which would redirect a path that is not clean: a client would repeat its POST as a GET.
