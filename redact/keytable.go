@@ -48,6 +48,7 @@ var keyShapes = func() []keyShape {
 		shape("ABIA", 16, 16, alphaUpper, false),
 		shape("ACCA", 16, 16, alphaUpper, false),
 		shape("ya29.", 20, 0, alphaURL, true),
+		shape("APA91b", 100, 0, alphaURL, true), // Firebase Cloud Messaging
 		shape("GOCSPX-", 20, 0, alphaURL, false),
 		shape("LTAI", 12, 26, alphaAlnum, true),
 		shape("AKID", 28, 34, alphaAlnum, true),

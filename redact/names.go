@@ -39,7 +39,7 @@ var suffixes = func() (t [256][]suffix) {
 		"apikeys", "accesstokens", "refreshtokens", "authtokens", "apitokens", "privatekeys", "secretkeys",
 		"apikey", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "masterkey", "adminkey",
 		"accountkey", "authkey", "servicekey", "subscriptionkey", "sharedkey", "deploykey", "storagekey", "functionkey",
-		"hmackey", "authorizationkey", "openaikey", "anthropickey", "licensekey", "serverkey", "webhookkey", "virtualkey")
+		"hmackey", "authorizationkey", "openaikey", "anthropickey", "licensekey", "serverkey", "webhookkey", "virtualkey", "appkey", "applicationkey", "sshkey", "hashkey", "aeskey", "rootkey", "tunnelkey")
 	return t
 }()
 
