@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/andres20980/aurea-orchestrator/retry"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
 
@@ -18,7 +19,7 @@ type Forwarder interface {
 const countPath = "/v1/messages/count_tokens"
 
 // CountTokens asks the provider of a model how many tokens the input of a request for messages is. body is in the form of Anthropic's counting endpoint, and goes through
-// unchanged but for the model's upstream name; so does the answer. It costs nothing and is not repeated. The errors are those of [Orchestrator.Do]; the
+// unchanged but for the model's upstream name; so does the answer. It costs nothing, and is repeated only with another key where one is refused. The errors are those of [Orchestrator.Do]; the
 // allow and deny lists hold. Safe for concurrent use.
 func (o *Orchestrator) CountTokens(ctx context.Context, call Call) (*Answer, error) {
 	call.API = usage.Messages
@@ -42,6 +43,14 @@ func (o *Orchestrator) CountTokens(ctx context.Context, call Call) (*Answer, err
 		}
 	}
 	resp := to.Forward(ctx, countPath, &Request{API: call.API, Model: t.model, Body: body, Header: call.Header, Key: t.key})
+	for retry.Classify(resp.Failure).Class == retry.KeyRefused {
+		key, ok := t.provider.keys.setAside(t.key)
+		if !ok {
+			break
+		}
+		t.key = key
+		resp = to.Forward(ctx, countPath, &Request{API: call.API, Model: t.model, Body: body, Header: call.Header, Key: t.key})
+	}
 	a := &Answer{CallID: w.id, Status: resp.Status, Header: resp.Header, Body: resp.Body, RequestID: resp.RequestID, Provider: t.provider.Name(), Model: t.model, Attempts: 1}
 	if err := resp.Failure.Err; err != nil {
 		return nil, w.refuse(upstreamFailed(t, err))

@@ -187,7 +187,7 @@ func (x *exchange) run() {
 		x.body, err = x.readBody()
 	}
 	if err == nil && x.e.count {
-		x.count()
+		x.count(asked.timeout)
 		return
 	}
 	if err == nil {
@@ -214,8 +214,14 @@ func (x *exchange) run() {
 }
 
 // count answers a count of tokens, which belongs to no job.
-func (x *exchange) count() {
-	a, err := x.h.cfg.Orchestrator.CountTokens(x.r.Context(), aurea.Call{ID: x.id, Provider: x.provider, Body: x.body, Header: x.r.Header})
+func (x *exchange) count(timeout time.Duration) {
+	within := x.h.cfg.Orchestrator.PassTimeout()
+	if timeout > 0 {
+		within = min(within, timeout)
+	}
+	ctx, cancel := context.WithTimeout(x.r.Context(), within)
+	defer cancel()
+	a, err := x.h.cfg.Orchestrator.CountTokens(ctx, aurea.Call{ID: x.id, Provider: x.provider, Body: x.body, Header: x.r.Header})
 	if err != nil {
 		x.refuse(err)
 		return

@@ -1,14 +1,19 @@
 package gateway_test
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/aureatest"
 	"github.com/andres20980/aurea-orchestrator/breaker"
+	"github.com/andres20980/aurea-orchestrator/gateway"
+	"github.com/andres20980/aurea-orchestrator/provider/anthropic"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
 )
 
@@ -130,5 +135,43 @@ func TestPassedRequestsHaveACircuit(t *testing.T) {
 	down.Store(false)
 	if resp, said := r.call(t, "alone"); resp.StatusCode != 200 {
 		t.Errorf("a call beside it: %s %s", resp.Status, said)
+	}
+}
+
+// A count of tokens is no longer waited for than the client waits, and is made with another key where one is refused.
+func TestCountingTokens(t *testing.T) {
+	t.Parallel()
+	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("X-Own") == "slow":
+			_, _ = io.Copy(io.Discard, r.Body) // so that the server sees the client leave
+			<-r.Context().Done()
+		case r.Header.Get("X-Api-Key") == "key-number-0":
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"type":"error","error":{"type":"authentication_error","message":"no"}}`)
+		default:
+			_, _ = io.WriteString(w, `{"input_tokens":7}`)
+		}
+	}))
+	t.Cleanup(p.Close)
+	orch, err := aurea.New(aurea.Config{
+		Providers: []aurea.Provider{anthropic.New(anthropic.Config{Name: "first", BaseURL: p.URL, Keys: []string{"key-number-0", "key-number-1"}})},
+		Prices:    aureatest.Prices(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = orch.Close() })
+	g := gateway.New(gateway.Config{Orchestrator: orch})
+	t.Cleanup(g.Close)
+	s := httptest.NewServer(g)
+	t.Cleanup(s.Close)
+	for range 4 {
+		if resp, said := send(t, http.MethodPost, s.URL+"/v1/messages/count_tokens", chat); resp.StatusCode != 200 || said != `{"input_tokens":7}` {
+			t.Errorf("%s %s", resp.Status, said)
+		}
+	}
+	if resp, said := send(t, http.MethodPost, s.URL+"/v1/messages/count_tokens", chat, "X-Aurea-Timeout", "50ms", "X-Own", "slow"); resp.StatusCode != 504 {
+		t.Errorf("%s %s", resp.Status, said)
 	}
 }
