@@ -252,7 +252,9 @@ func (r *requestReader) messagesField(name string) error {
 			r.server("mcp_servers", -1)
 		}
 		return err
-	case "context_management", "compaction":
+	case "context_management":
+		return r.edits()
+	case "compaction":
 		return r.compaction()
 	case "fallbacks":
 		return r.fallbacks(name)
@@ -275,8 +277,56 @@ const compacted = "context_management lets the provider rewrite the conversation
 func (r *requestReader) compaction() error {
 	there, err := r.present()
 	if there {
-		r.unbounded(compacted)
-		r.compacts = true
+		r.compacted()
+	}
+	return err
+}
+
+func (r *requestReader) compacted() {
+	r.unbounded(compacted)
+	r.compacts = true
+}
+
+// edits reads Anthropic's context editing (https://platform.claude.com/docs/en/build-with-claude/context-editing). Edits that clear take thinking away, which it is without them
+// too, or put a placeholder in the place of a tool's result, which is shorter than the JSON around the result. Any other is a compaction.
+func (r *requestReader) edits() error {
+	if r.dec.PeekKind() != '{' {
+		return r.compaction()
+	}
+	other := false
+	err := r.object(func(name string) error {
+		if name != "edits" || r.dec.PeekKind() != '[' {
+			other = true
+			return r.skip()
+		}
+		return r.list(func() error {
+			if r.dec.PeekKind() != '{' {
+				other = true
+				return r.skip()
+			}
+			known := false
+			err := r.object(func(name string) error {
+				if name != "type" {
+					return r.skip()
+				}
+				var kind string
+				err := r.text("context_management", &kind)
+				switch {
+				case strings.HasPrefix(kind, "clear_thinking_"):
+					known = true
+				case strings.HasPrefix(kind, "clear_tool_uses_"):
+					known, r.elsewhere = true, true // how much is left of earlier messages may be another time something else
+				default:
+					other = true
+				}
+				return err
+			})
+			other = other || !known
+			return err
+		})
+	})
+	if other {
+		r.compacted()
 	}
 	return err
 }

@@ -104,7 +104,7 @@ func TestNoOutline(t *testing.T) {
 		{usage.Chat, `{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f","file_data":"data:application/pdf;base64,AAAA"}}]}]}`},
 		{usage.Chat, `{"messages":[]}`},
 		{usage.Chat, `{"messages":"x"}`},
-		{usage.Messages, `{"messages":[{"role":"user","content":"x"}],"context_management":{"edits":[]}}`},
+		{usage.Messages, `{"messages":[{"role":"user","content":"x"}],"context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]}}`},
 		{usage.Messages, `{"messages":[{"role":"user","content":"x"}],"mcp_servers":[{"url":"x"}]}`},
 		{usage.Chat, `{"messages":[` + strings.Repeat(`{},`, 30_000) + `{}]}`},
 		{usage.Completions, `{"prompt":"x"}`},

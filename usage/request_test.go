@@ -129,7 +129,7 @@ func TestReadRequest(t *testing.T) {
 			},
 		},
 		{
-			"compaction", usage.Messages, `{"context_management":{"edits":[]}}`,
+			"compaction", usage.Messages, `{"context_management":{"edits":[{"type":"clear_thinking_20251015"},{"type":"compact_20260112"}]}}`,
 			usage.Request{Rounds: 2, Unbounded: []string{"context_management lets the provider rewrite the conversation"}},
 		},
 	} {
@@ -217,7 +217,7 @@ func TestReadRequestReasons(t *testing.T) {
 	if err != nil || len(r.Unbounded) != 1 || !strings.Contains(r.Unbounded[0], "too deep") {
 		t.Errorf("%+v, %v", r.Unbounded, err)
 	}
-	many := `{"tools":[` + filled(5_000, `{"type":"tool%d"}`, ",") + `],"context_management":{"edits":[]}}`
+	many := `{"tools":[` + filled(5_000, `{"type":"tool%d"}`, ",") + `],"context_management":{"edits":[{"type":"compact_20260112"}]}}`
 	r, err = usage.ReadRequest(usage.Messages, []byte(many))
 	if err != nil || len(r.Unbounded) > 20 || !strings.Contains(strings.Join(r.Unbounded, " "), "rewrite the conversation") {
 		t.Errorf("%d reasons: %v", len(r.Unbounded), err)
