@@ -50,7 +50,7 @@ cover: ## coverage of all packages by all tests, as coverage/index.html
 	$(GO) tool cover -func=coverage/profile.out | tail -n 1
 
 compat: build ## run the official SDKs against the gateway (installs them into compat/.cache); WRITE=1 writes docs/clients.md, ONLY=openai-python for one
-	cd compat && $(GO) run . -aurea ../bin/aurea $(if $(WRITE),-write) $(if $(filter 1,$(STRICT)),-strict) $(if $(ONLY),-only $(ONLY))
+	cd compat && $(GO) test . && $(GO) run . -aurea ../bin/aurea $(if $(WRITE),-write) $(if $(filter 1,$(STRICT)),-strict) $(if $(ONLY),-only $(ONLY))
 
 redact-report: ## recall and precision of the redactor on its two corpora; see docs/redaction.md
 	REDACT_REPORT=1 $(GO) test -count=1 -run '^TestReport$$' -v ./redact

@@ -44,6 +44,7 @@ func install(ctx context.Context, only string) (*installed, error) {
 		}
 	}
 	var mu sync.Mutex
+	var faults []error
 	var wg sync.WaitGroup
 	for group, do := range map[string]func(context.Context) error{"python": in.installPython, "node": in.installNode, "go": in.installGo} {
 		if !needed[group] {
@@ -52,15 +53,18 @@ func install(ctx context.Context, only string) (*installed, error) {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, installTimeout)
 			defer cancel()
-			if err := do(ctx); err != nil {
-				mu.Lock()
+			err := do(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			if fault := (*faultError)(nil); errors.As(err, &fault) {
+				faults = append(faults, err)
+			} else if err != nil {
 				in.missing[group] = err.Error()
-				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	return in, ctx.Err()
+	return in, errors.Join(append(faults, ctx.Err())...)
 }
 
 func (in *installed) installPython(ctx context.Context) error {
@@ -92,8 +96,17 @@ func (in *installed) installNode(ctx context.Context) error {
 }
 
 func (in *installed) installGo(ctx context.Context) error {
-	return command(ctx, in.root, "go", "build", "-o", in.bin+string(filepath.Separator), "./go/...")
+	if err := command(ctx, in.root, "go", "mod", "download"); err != nil {
+		return err
+	}
+	if err := command(ctx, in.root, "go", "build", "-o", in.bin+string(filepath.Separator), "./go/..."); err != nil {
+		return &faultError{err}
+	}
+	return nil
 }
+
+// faultError is what went wrong though everything needed was there: no reason to skip.
+type faultError struct{ error }
 
 // once runs do unless it was done in dir with the same files.
 func once(dir string, files []string, do func() error) error {

@@ -102,8 +102,29 @@ func (o *options) run(ctx context.Context) error {
 		}
 		wg.Go(func() { r.run(ctx, aurea, in) })
 	}
+	page, err := os.ReadFile(o.doc)
+	if err != nil {
+		return err
+	}
+	tried := guides(string(page))
+	found := make([]error, len(tried))
+	for i := range tried {
+		if g := &tried[i]; o.only == "" && in.missing[g.group] == "" {
+			wg.Go(func() { found[i] = g.run(ctx, aurea, in) })
+		}
+	}
 	wg.Wait()
 	failed, skipped, passed := 0, 0, 0
+	for i, g := range tried {
+		switch {
+		case found[i] != nil:
+			failed++
+			fmt.Printf("compat: the guide in %s is wrong: %s\n", g.language, strings.ReplaceAll(found[i].Error(), "\n", "\n  "))
+		case o.only == "" && in.missing[g.group] == "":
+			passed++
+			fmt.Printf("compat: the guide in %s runs as it is written\n", g.language)
+		}
+	}
 	for _, r := range reports {
 		if r.Skipped != "" {
 			skipped++

@@ -99,11 +99,7 @@ func (r *report) run(ctx context.Context, aurea string, in *installed) {
 	args := r.Client.Command(in)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) // #nosec G204 -- our own programs
 	cmd.Dir, cmd.WaitDelay = w.dir, 5*time.Second
-	cmd.Env = append(os.Environ(),
-		"COMPAT_CONTROL=http://"+listener.Addr().String(), "COMPAT_FORMAT="+r.Client.Format,
-		"OPENAI_BASE_URL="+w.url+"/v1", "OPENAI_API_KEY=unused", "ANTHROPIC_BASE_URL="+w.url, "ANTHROPIC_API_KEY=unused",
-		"ANTHROPIC_AUTH_TOKEN=", "OPENAI_ORG_ID=", "OPENAI_PROJECT_ID=", "NO_PROXY=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1", "LANGSMITH_TRACING=false",
-	)
+	cmd.Env = append(environment(w), "COMPAT_CONTROL=http://"+listener.Addr().String(), "COMPAT_FORMAT="+r.Client.Format)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		if len(out) > 4000 {
@@ -121,6 +117,14 @@ func (r *report) run(ctx context.Context, aurea string, in *installed) {
 	if r.Version == "" {
 		r.wrong("it says no version")
 	}
+}
+
+// environment is that of a client: its SDK finds the gateway by the variables that it knows, and no key.
+func environment(w *world) []string {
+	return append(os.Environ(),
+		"OPENAI_BASE_URL="+w.url+"/v1", "OPENAI_API_KEY=unused", "ANTHROPIC_BASE_URL="+w.url, "ANTHROPIC_API_KEY=unused",
+		"ANTHROPIC_AUTH_TOKEN=", "OPENAI_ORG_ID=", "OPENAI_PROJECT_ID=", "NO_PROXY=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1", "LANGSMITH_TRACING=false",
+	)
 }
 
 // handler answers what clients ask: which errors to try, the scenario of a check, and takes the result.
