@@ -89,7 +89,7 @@ func TestForeignPages(t *testing.T) {
 					req.Header.Set(name, value)
 				}
 			}
-			resp, err := http.DefaultClient.Do(req)
+			resp, err := caller.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}

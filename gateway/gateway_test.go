@@ -47,7 +47,7 @@ func (h *house) post(t *testing.T, path, body string, headers ...string) (answer
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := caller.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

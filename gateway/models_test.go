@@ -81,7 +81,7 @@ func fetch(t *testing.T, method, url, version string) (int, string) {
 	if version != "" {
 		req.Header.Set("Anthropic-Version", version)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := caller.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func (h *house) open(t *testing.T, path, body, job string) *opened {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Aurea-Job", job)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := caller.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -185,7 +185,7 @@ func (h *house) ask(tb testing.TB, method, path, body string, headers ...string)
 			req.Host = headers[i+1]
 		}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := caller.Do(req)
 	if err != nil {
 		tb.Fatal(err)
 	}
