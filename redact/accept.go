@@ -58,7 +58,7 @@ func (s *scanner) acceptable(kind nameKind, v value) bool {
 	case v.sep == 'i' && !hasLetter(t) && (len(t) < 4 || strings.Contains(t, "-") && !v.quoted):
 		return false // "is 8-16 characters long"
 	case v.sep == 'i':
-		return digit || strings.ContainsAny(strings.TrimRight(t, "!?"), "!@#$%^*+=~")
+		return digit || strings.Count(t, "-") >= 2 || strings.ContainsAny(strings.TrimRight(t, "!?"), "!@#$%^*+=~")
 	case v.sep == ' ':
 		return marked || len(t) >= 6
 	case v.sep == '=' && !v.spaced:

@@ -186,8 +186,8 @@ func (s *scanner) assigned(kind nameKind, p int, v value, resume int) int {
 
 // typed returns where the value begins in "apiKey: string = …", of which v was taken for the value; or 0.
 func (s *scanner) typed(v value) int {
-	if v.sep != ':' || v.quoted || v.named || v.b == v.a {
-		return 0
+	if v.sep != ':' || v.quoted || v.named || v.b == v.a || v.b-v.a > 16 {
+		return 0 // the name of a type is short, and what follows it must lie within reach
 	}
 	p, limit := v.b, min(len(s.src), v.b+12)
 	for p < limit && s.src[p] != '=' {

@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 const (
 	maxLocal  = 64  // RFC 5321, 4.5.3.1.1
 	maxDomain = 120 // RFC 5321 allows 255; so many were never seen
@@ -31,11 +33,19 @@ func (s *scanner) email(i, d int) int {
 		a++
 	}
 	if a == i {
+		if i > 0 && strings.IndexByte("!#$&*", s.src[i-1]) >= 0 && s.domain(d) > 0 {
+			if p := s.loginPassword(i); p > 0 {
+				return s.emit(p, i, labelPassword)
+			}
+		}
 		return d
 	}
 	end := s.domain(d)
 	if end == 0 {
 		return d
+	}
+	if p := s.loginPassword(i); p > 0 {
+		return s.emit(p, i, labelPassword)
 	}
 	if versionLike(s.src[d:end]) {
 		return end // module@v1.2.3-rc.x
@@ -131,3 +141,40 @@ func versionLike(t string) bool {
 // accented reports the two bytes of a letter of the European scripts beyond ASCII, U+00C0 to U+04FF,
 // which people have in their names and addresses. Letters of other scripts are borders.
 func accented(a, b byte) bool { return a >= 0xC3 && a <= 0xD3 && b >= 0x80 && b < 0xC0 }
+
+// loginPassword returns where the password begins in user:password@host with its '@' at i, or 0. A mail
+// address may stand behind a colon too, so it must have a sign that those do not have, or a word for
+// credentials before it.
+func (s *scanner) loginPassword(i int) int {
+	low := max(s.floor, i-maxLocal/2)
+	p := i
+	for p > low && token[s.src[p-1]] && s.src[p-1] != ':' && s.src[p-1] != '/' && s.src[p-1] != '\\' && s.src[p-1] != '=' {
+		p--
+	}
+	if i-p < 4 || s.before(p) != ':' || p == low {
+		return 0
+	}
+	u := p - 1
+	for u > low && (inWord(s.src[u-1]) || s.src[u-1] == '.' || s.src[u-1] == '-') {
+		u--
+	}
+	name, t := s.src[u:p-1], s.src[p:i]
+	if len(name) < 2 || u > 0 && s.src[u-1] != ' ' || !hasDigit(t) || !hasLetter(t) {
+		return 0
+	}
+	for _, w := range [...]string{"mailto", "email", "e-mail", "mail", "to", "from", "cc", "bcc", "sip", "xmpp", "contact", "user", "username", "login", "account", "name", "reply-to"} {
+		if len(name) == len(w) && foldPrefix(name, w) {
+			return 0
+		}
+	}
+	if strings.ContainsAny(t, "!#$&*") {
+		return p
+	}
+	before := s.src[max(s.context, u-24):u]
+	for _, w := range [...]string{"creds", "credentials", "login", "Login", "Creds", "Credentials"} {
+		if strings.Contains(before, w) {
+			return p
+		}
+	}
+	return 0
+}
