@@ -14,6 +14,10 @@ const (
 	// shareRefresh is how often a process looks who else uses a model, and shareWindow how long another's use counts.
 	shareRefresh = time.Second
 	shareWindow  = 5 * shareRefresh
+	// A process that stood still for stillAfter asks for its share again: that is sooner than the others take it, with a second for clocks that differ. A newcomer, and
+	// one that comes back, waits for roomTime until the others have looked.
+	stillAfter = shareWindow - 2*shareRefresh
+	roomTime   = shareRefresh + shareRefresh/2
 	// coldStart is for how long after the end of another process its last minute counts at the provider.
 	coldStart = time.Minute + shareRefresh
 )
@@ -106,7 +110,9 @@ func (l *limits) renew(id limitID, b *birth) {
 		b.lim.Configure(allowance)
 		return
 	}
+	owners := b.lim.Owners()
 	b.lim, b.profile = ratelimit.New(allowance, profile), profile
+	b.lim.SetOwners(owners)
 	b.lim.ColdStart()
 	delete(l.days, id) // what the one before took of the day stays taken
 }
@@ -124,11 +130,12 @@ func (l *limits) begin(id limitID, lim *ratelimit.Limiter, allowance ratelimit.L
 	ctx, cancel := context.WithTimeout(context.Background(), birthTimeout)
 	defer cancel()
 	owners, left := l.look(ctx, id, lim)
+	lim.Attend(stillAfter)
 	if time.Since(left) < coldStart {
 		lim.ColdStart() // what the one before let through still counts at the provider
 	}
 	if owners > 1 && allowance != (ratelimit.Limits{}) {
-		lim.HoldFor(shareRefresh+shareRefresh/2, "other processes make room for this one")
+		lim.HoldFor(roomTime, "other processes make room for this one")
 	}
 	if share := l.shareOf(id, lim); share != nil {
 		share.renew(ctx, l.store, id, lim)
@@ -149,6 +156,9 @@ func (l *limits) look(ctx context.Context, id limitID, lim *ratelimit.Limiter) (
 
 func (l *limits) watch(ctx context.Context) {
 	defer close(l.stopped)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { l.attend(ctx) })
 	tick := time.NewTicker(shareRefresh)
 	defer tick.Stop()
 	for {
@@ -157,10 +167,40 @@ func (l *limits) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 			for id, lim := range l.all() {
-				l.look(ctx, id, lim)
+				l.refresh(ctx, id, lim)
 				if d := l.shareOf(id, lim); d != nil {
 					d.renew(ctx, l.store, id, lim)
 				}
+			}
+		}
+	}
+}
+
+// refresh looks, and takes up a share again that lapsed, once the store has told how large it is.
+func (l *limits) refresh(ctx context.Context, id limitID, lim *ratelimit.Limiter) {
+	away, asked := !lim.Attend(stillAfter), time.Now()
+	owners, _ := l.look(ctx, id, lim)
+	switch {
+	case !away || owners == 0:
+	case time.Since(asked) > shareRefresh: // an old answer, to one that stood still again perhaps
+	case owners == 1:
+		lim.Resume(stillAfter, 0)
+	default:
+		lim.Resume(stillAfter, roomTime)
+	}
+}
+
+// attend tells the limiters that this process is awake. It asks nobody, so a slow store does not look like a sleep.
+func (l *limits) attend(ctx context.Context) {
+	tick := time.NewTicker(shareRefresh)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			for _, lim := range l.all() {
+				lim.Attend(stillAfter)
 			}
 		}
 	}

@@ -36,6 +36,8 @@ type Limiter struct {
 	timer     *time.Timer
 	oversleep func() time.Duration // nil but in tests of late timers
 
+	awake, awakeWall int64 // until when the share is ours, by either clock; 0 if that has no end
+
 	last    int64 // when a call was let through
 	held    int64 // nothing goes before
 	heldBy  string
@@ -87,18 +89,6 @@ func (l *Limiter) configure(limits Limits) {
 	l.learned.guess = [dimCount]bool{dimRequests: limits.GuessRPM, dimTokens: limits.GuessTPM}
 	l.learned.cut = [dimCount]int64{}
 	l.apply(l.now())
-}
-
-// SetOwners divides the limits among n processes that share them. A smaller share holds at once, also for what was let through in the last window.
-func (l *Limiter) SetOwners(n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n < 1 || int64(n) == l.owners {
-		return
-	}
-	l.owners = int64(n)
-	l.apply(l.now())
-	l.pump()
 }
 
 // ColdStart says that a process used the limits until a moment ago, and nobody knows how far: for a minute there are no bursts, and the first request goes one
@@ -257,6 +247,9 @@ func (l *Limiter) ready(now int64, w weights) hurdle {
 		h.until(l.days.ready(now, l.dayLimits(), w))
 	}
 	h.until(l.held, l.heldBy)
+	if l.lapsed(now) {
+		h.until(now+int64(lapseWait), lapsed)
+	}
 	if l.probing && l.probe != nil && now < l.probe.at+int64(probeWait) {
 		h.block("the first call after a wait is under way")
 	}
