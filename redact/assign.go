@@ -365,6 +365,10 @@ func (s *scanner) element(i int) int { return s.elementAt(i, i+1) }
 
 // elementAt handles the end of a tag at i whose content begins at p.
 func (s *scanner) elementAt(i, p int) int {
+	switch s.at(p) { // idle skips these too
+	case ' ', '\n', '=', '<':
+		return p
+	}
 	kind := s.tagKind(i)
 	if kind == nameNone {
 		return p
