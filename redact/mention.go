@@ -67,7 +67,7 @@ func (s *scanner) mentioned(i int) int {
 	if quote == 0 {
 		t = strings.TrimRight(t, ".,;:?)]}'`")
 	}
-	if len(t) < 4 || reference(t) || ordinary(t) || !chosen(t, quote != 0) {
+	if len(t) < 4 || strings.Contains(t, "REDACTED") || reference(t) || ordinary(t) || !chosen(t, quote != 0) {
 		return 0
 	}
 	return s.emit(p, p+len(t), labelPassword)
