@@ -50,13 +50,13 @@ func (t *Tracker) resolve() bool {
 			t.unresolved = nil
 			t.absorb(r, r.result, began)
 			return true
-		case errors.Is(t.cause, store.ErrStale):
-			written, err = t.written(ctx, r)
 		case errors.Is(t.cause, store.ErrFenced):
 			err = t.cause
 		case unknown(t.cause):
 			t.failed(t.cause)
 			return false
+		default: // refused, as it is when it was written before, or the answer to this one broke off
+			written, err = t.written(ctx, r)
 		}
 	}
 	if stale := errors.Is(t.cause, store.ErrStale); errors.Is(err, errMoved) || err == nil && stale && !(written && r.again) {
