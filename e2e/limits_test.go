@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -38,4 +39,28 @@ func TestLimits(t *testing.T) {
 			t.Logf("%d requests in %v, in all %v", len(at), took, p.took)
 		})
 	}
+}
+
+// Two processes share a limit. One is stopped until the other has gone on alone for long, and wakes: it asks for its share again, and both end.
+// That the sum is kept to is tried in virtual time, because here a busy machine may bunch requests; what was refused is logged.
+func TestWhoWakesAsksForItsShare(t *testing.T) {
+	t.Parallel()
+	const rpm = 1200
+	h := newHouse(t, behaviour{latency: 20 * time.Millisecond, log: true}, "")
+	h.write("aurea.yaml", fmt.Sprintf("models: {sim-a: {provider: openai, rpm: %d, tpm: none, max_output: 4096}}\nprices: {overrides: {sim-a: {input: \"0.15\", output: \"0.60\"}}}\n", rpm))
+	h.sim.change(map[string]any{"rpm": rpm, "algo": "bucket", "bucket_fraction": 0.02})
+	content, ids := lines(220, nil)
+	stopped, other := h.write("stopped.jsonl", content), h.write("other.jsonl", content)
+	p := h.start("run", stopped, "--job", "stopped", "--max-cost", "1").accepted()
+	q := h.start("run", other, "--job", "other", "--max-cost", "1").accepted()
+	until(t, "some requests", func() bool { return h.sim.requests() > 40 })
+	p.signal(syscall.SIGSTOP)
+	before := h.sim.requests()
+	until(t, "the other one going on alone", func() bool { return h.sim.requests() > before+130 })
+	p.signal(syscall.SIGCONT)
+	p.exits(0)
+	q.exits(0)
+	once(t, stopped+".results.jsonl", ids, true)
+	once(t, other+".results.jsonl", ids, true)
+	t.Logf("%d requests were refused", h.sim.Stats().ByStatus["429"])
 }
