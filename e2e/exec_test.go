@@ -351,3 +351,40 @@ func TestExecTerminal(t *testing.T) {
 		}
 	}
 }
+
+// A shell's job control holds for the command: Ctrl-Z stops it and exec with it, fg lets both go on.
+func TestExecJobControl(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, behaviour{}, "")
+	shell := exec.Command("sh", "-i")
+	shell.Dir, shell.Env = h.dir, append([]string{"PS1=> ", "TERM=dumb"}, h.env...)
+	tty, err := pty.Start(shell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := newOutput()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(out, tty)
+	}()
+	says := func(text string) {
+		t.Helper()
+		until(t, text, func() bool { return strings.Contains(out.String(), text) })
+	}
+	send := func(text string) { _, _ = io.WriteString(tty, text) }
+	send(strings.Join(h.exec(nil).Args, " ") + ` sh -c 'echo rea""dy; read x; echo "got $x"; exit 6'` + "\n")
+	says("ready")
+	send("\x1a")
+	says("Stopped")
+	send("fg\n")
+	send("hello\n")
+	says("got hello")
+	says("no call seen")
+	send(`echo "code $?"` + "\n")
+	says("code 6")
+	send("exit\n")
+	_ = shell.Wait()
+	<-read
+	_ = tty.Close()
+}

@@ -109,11 +109,17 @@ func (c *Command) stopped(by syscall.Signal) {
 	if !c.tty.held {
 		return
 	}
-	if (by == syscall.SIGTTIN || by == syscall.SIGTTOU) && c.foreground() {
+	leader, err := unix.Getsid(0)
+	switch {
+	case (by == syscall.SIGTTIN || by == syscall.SIGTTOU) && c.foreground(), err == nil && leader == unix.Getpid(): // no shell is there to let us go on
 		c.give()
-	} else {
+	default:
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, syscall.SIGCONT)
 		c.take()
-		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) // until the shell lets us go on
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+		<-again // the stop may take effect a little later, and must before the command goes on
+		signal.Stop(again)
 		if c.foreground() {
 			c.give()
 		}
