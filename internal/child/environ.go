@@ -2,6 +2,7 @@
 package child
 
 import (
+	"os"
 	"slices"
 	"strings"
 )
@@ -45,6 +46,9 @@ var detours = []string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLA
 
 // shortest is the shortest secret that is looked for in the values of variables.
 const shortest = 8
+
+// Inherited is this process's environment.
+func Inherited() []string { return os.Environ() }
 
 // Secret returns the names of the variables that hold a credential: by their name, or because one of the secrets is in their value.
 func Secret(environ, secrets []string) (names []string) {

@@ -53,7 +53,7 @@ func Hide(names []string) error {
 		return err
 	}
 	_ = unix.Close(pipe[1])
-	return syscall.Exec(program, os.Args, append(environ, hiddenVariable+"="+strconv.Itoa(pipe[0]))) // #nosec G204 -- ourselves, as we were called
+	return syscall.Exec(program, os.Args, append(environ, hiddenVariable+"="+strconv.Itoa(pipe[0]))) // #nosec G204 G702 -- ourselves, as we were called
 }
 
 // Hidden returns what [Hide] has hidden, and whether it has, and closes the process to those who may not trace any.

@@ -111,7 +111,7 @@ func (p *program) exec(cmd *cobra.Command, args []string, f execFlags) error {
 		return err
 	}
 	began := time.Now()
-	c, err := child.Start(args, child.Environ(os.Environ(), x.secrets, f.keep, w.gateway()), os.Stdin, os.Stdout, os.Stderr)
+	c, err := child.Start(args, child.Environ(child.Inherited(), x.secrets, f.keep, w.gateway()), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		_, closing := w.close()
 		return &exit{code: child.StartCode(err), err: errors.Join(fmt.Errorf("%s: %w", args[0], err), closing)}
@@ -198,7 +198,7 @@ func (x *execution) own(cmd *cobra.Command) (way, error) {
 	}
 	x.secrets = secretsOf(cfg)
 	if !hid {
-		if err := child.Hide(child.Secret(os.Environ(), x.secrets)); err != nil {
+		if err := child.Hide(child.Secret(child.Inherited(), x.secrets)); err != nil {
 			fmt.Fprintf(x.stderr, "aurea: the keys stay in this process's environment, where others of the same user can read them: %v\n", err)
 		}
 	}

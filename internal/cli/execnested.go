@@ -40,7 +40,9 @@ func (x *execution) nested(cmd *cobra.Command, outer string) (way, error) {
 			return nil, usageError("--%s cannot be used within aurea exec: the gateway is the outer one's; give it there", flag)
 		}
 	}
-	w := &nestedWay{x: x, own: "aurea-" + rand.Text(), client: &http.Client{Transport: &http.Transport{}}}
+	w := &nestedWay{x: x, own: "aurea-" + rand.Text(), client: &http.Client{
+		Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	w.key, _ = x.environ(child.KeyVariable)
 	x.secrets = []string{w.key}
 	var err error
@@ -115,6 +117,7 @@ func (w *nestedWay) job(ctx context.Context) (view jobs.View, err error) {
 	if err != nil {
 		return view, err
 	}
+	req.GetBody = nil
 	req.Header.Set("Authorization", "Bearer "+w.key)
 	resp, err := w.client.Do(req)
 	if err != nil {
