@@ -38,7 +38,8 @@ func StartCode(err error) int {
 
 // Start starts a command in a process group of its own, which gets the terminal if it was ours. Signals that come from now on are passed to it.
 func Start(args, environ []string, stdin, stdout, stderr *os.File) (*Command, error) {
-	cmd := exec.Command(args[0], args[1:]...) // #nosec G204 -- what the user asked for //nolint:noctx // signals end it
+	// #nosec G204 -- what the user asked for
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // signals end it
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = environ, stdin, stdout, stderr
 	c := &Command{cmd: cmd, ended: make(chan struct{})}
 	return c, c.start()

@@ -1,0 +1,5 @@
+package aurea
+
+import "time"
+
+func init() { tokenizeFor = time.Minute }
