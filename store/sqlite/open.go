@@ -23,7 +23,7 @@ import (
 // Options of [Open]. The zero value is usable.
 type Options struct {
 	// BusyTimeout is how long a write waits for another process's before it fails with
-	// [store.ErrUnavailable]. Default 10 s.
+	// [store.ErrUnavailable]. Default 30 s.
 	BusyTimeout time.Duration
 	// Readers is how many reads may run at once. Default 4.
 	Readers int
@@ -81,7 +81,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	if o.BusyTimeout <= 0 {
-		o.BusyTimeout = 10 * time.Second
+		o.BusyTimeout = 30 * time.Second
 	}
 	if o.Readers <= 0 {
 		o.Readers = 4

@@ -173,7 +173,7 @@ func (s *Store) update(ctx context.Context, f func(t *tx) error) error {
 // begin takes the write lock. SQLite's own waiting sleeps up to a tenth of a second at a time, too coarse for processes that
 // commit every few milliseconds, and does not look at ctx; so the connection does not wait, and this does.
 func (t *tx) begin(ctx context.Context) error {
-	const longest = 4 * time.Millisecond
+	const longest, patient = 4 * time.Millisecond, 20 * time.Millisecond // many that wait must leave the machine to who writes
 	pause := 100 * time.Microsecond
 	start := time.Now()
 	for {
@@ -195,7 +195,9 @@ func (t *tx) begin(ctx context.Context) error {
 			timer.Stop()
 			return ctx.Err()
 		}
-		pause = min(2*pause, longest)
+		if pause = min(2*pause, longest); time.Since(start) > 100*time.Millisecond {
+			pause = patient
+		}
 	}
 }
 
