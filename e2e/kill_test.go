@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,6 +68,10 @@ func TestKills(t *testing.T) {
 // The first signal lets calls on the wire end: nothing is repeated and nothing is unconfirmed.
 func TestStopAndGoOn(t *testing.T) {
 	t.Parallel()
+	// What is ignored here, as under nohup, our children would ignore too; what is caught is not handed down.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for name, sig := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt, "SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
