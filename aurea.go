@@ -17,6 +17,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/redact"
 	"github.com/andres20980/aurea-orchestrator/retry"
 	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/store/memory"
@@ -74,6 +75,11 @@ type Config struct {
 	// Free says which requests of [Orchestrator.Pass] to a provider cost nothing, by their method and their path after the base URL, without a slash before it. Default: to
 	// ask which models there are.
 	Free func(provider, method, path string) bool
+	// PII says what becomes of personal data and credentials in requests for a model; settings is [policy.Target.Settings]. Where a call may go to several places, the strictest counts.
+	// Default: [PIIOff].
+	PII func(settings string) PII
+	// Redactor finds them. Default: one that looks for everything that package redact looks for by itself.
+	Redactor *redact.Redactor
 	// CutStops says of which providers it is known that they stop writing when the connection is closed. What a stream that was cut may have cost beyond
 	// what was read of it is then two seconds of writing, where nothing is hidden, and else the rest of its bound. Default: of none.
 	CutStops func(provider string) bool
@@ -208,6 +214,12 @@ func (c Config) withDefaults() Config {
 	c.Timeouts.IdleStream = cmp.Or(c.Timeouts.IdleStream, time.Minute)
 	if c.Free == nil {
 		c.Free = ListsModels
+	}
+	if c.PII == nil {
+		c.PII = func(string) PII { return PIIOff }
+	}
+	if c.Redactor == nil {
+		c.Redactor = defaultRedactor()
 	}
 	if c.CutStops == nil {
 		c.CutStops = func(string) bool { return false }

@@ -10,7 +10,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/retry"
 )
 
-// Do takes one call along the path that every call takes: policy, bound, and then attempts, each of which asks the breaker, sets
+// Do takes one call along the path that every call takes: policy, masking, bound, and then attempts, each of which asks the breaker, sets
 // money aside, waits for the provider's allowance, is sent, and is settled. There is no second way to spend money.
 //
 // The answer of a provider, errors included, is an [Answer]. What Aurea itself refuses is an *[Error], and then nothing was spent on
@@ -20,7 +20,7 @@ func (o *Orchestrator) Do(ctx context.Context, call Call) (*Answer, error) {
 		return nil, err
 	}
 	w := o.enter(ctx, call)
-	for _, step := range []func() error{w.read, w.policy, w.bound} {
+	for _, step := range []func() error{w.read, w.policy, w.mask, w.bound} {
 		if err := step(); err != nil {
 			return nil, w.refuse(err)
 		}

@@ -15,6 +15,7 @@ type Code string
 const (
 	CodeInvalidRequest   Code = "invalid_request"
 	CodeEndpointMismatch Code = "endpoint_mismatch"
+	CodePIIBlocked       Code = "pii_blocked"
 	CodeUnauthorized     Code = "unauthorized"
 	CodeBudgetExceeded   Code = "budget_exceeded"
 	CodeModelNotAllowed  Code = "model_not_allowed"
@@ -34,7 +35,7 @@ const (
 )
 
 var statuses = map[Code]int{
-	CodeInvalidRequest: http.StatusBadRequest, CodeEndpointMismatch: http.StatusBadRequest,
+	CodeInvalidRequest: http.StatusBadRequest, CodeEndpointMismatch: http.StatusBadRequest, CodePIIBlocked: http.StatusBadRequest,
 	CodeUnauthorized: http.StatusUnauthorized, CodeBudgetExceeded: http.StatusPaymentRequired,
 	CodeModelNotAllowed: http.StatusForbidden, CodeModelNotFound: http.StatusNotFound, CodeNotFound: http.StatusNotFound,
 	CodeJobConflict: http.StatusConflict, CodeJobCancelled: http.StatusConflict,
@@ -88,6 +89,7 @@ func (e *Error) Is(target error) bool {
 var (
 	ErrInvalidRequest   = &Error{Code: CodeInvalidRequest}
 	ErrEndpointMismatch = &Error{Code: CodeEndpointMismatch}
+	ErrPIIBlocked       = &Error{Code: CodePIIBlocked}
 	ErrUnauthorized     = &Error{Code: CodeUnauthorized}
 	ErrBudgetExceeded   = &Error{Code: CodeBudgetExceeded}
 	ErrModelNotAllowed  = &Error{Code: CodeModelNotAllowed}

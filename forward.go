@@ -25,7 +25,7 @@ func (o *Orchestrator) CountTokens(ctx context.Context, call Call) (*Answer, err
 	call.API = usage.Messages
 	call.Job = &Job{}
 	w := o.enter(ctx, call)
-	for _, step := range []func() error{w.read, w.policy} {
+	for _, step := range []func() error{w.read, w.policy, w.mask} {
 		if err := step(); err != nil {
 			return nil, w.refuse(err)
 		}
@@ -35,7 +35,7 @@ func (o *Orchestrator) CountTokens(ctx context.Context, call Call) (*Answer, err
 	if !ok {
 		return nil, w.refuse(&Error{Code: CodeEndpointMismatch, Message: fmt.Sprintf("provider %q does not count tokens", t.provider.Name())})
 	}
-	body := call.Body
+	body := w.call.Body
 	if t.model != w.request.Model {
 		var err error
 		if body, err = usage.SetField(body, "model", quoted(t.model)); err != nil {

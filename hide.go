@@ -11,56 +11,24 @@ import (
 // those that it passes on.
 type hider struct {
 	Sink
-	event []byte // what has come of the event
-	line  int    // bytes of its last line
-	cr    bool   // the last byte was a carriage return
+	frame wire.Framer
+}
+
+func newHider(to Sink) *hider {
+	h := &hider{Sink: to}
+	h.frame.Each = h.pass
+	return h
 }
 
 func (h *hider) Start(status int, header http.Header) {
-	h.event, h.line, h.cr = h.event[:0], 0, false
+	h.frame.Reset()
 	h.Sink.Start(status, header)
 }
 
-func (h *hider) Write(p []byte) (int, error) {
-	from := 0
-	for i, b := range p {
-		after := h.cr // the second half of a line's end
-		h.cr = b == '\r'
-		switch {
-		case b == '\n' && after:
-			continue
-		case b != '\n' && b != '\r':
-			h.line++
-			continue
-		case h.line > 0:
-			h.line = 0
-			continue
-		}
-		end := i + 1
-		if b == '\r' && end < len(p) && p[end] == '\n' {
-			end++
-		}
-		if err := h.pass(p[from:end]); err != nil {
-			return from, err
-		}
-		from = end
-		h.event = h.event[:0]
-	}
-	if h.event = append(h.event, p[from:]...); len(h.event) > wire.MaxEvent { // no usage is that long
-		if err := h.flush(); err != nil {
-			return from, err
-		}
-	}
-	return len(p), nil
-}
+func (h *hider) Write(p []byte) (int, error) { return h.frame.Write(p) }
 
-// pass hands on a whole event, of which rest is the end, unless it is the one to hide.
-func (h *hider) pass(rest []byte) error {
-	event := rest
-	if len(h.event) > 0 {
-		h.event = append(h.event, rest...)
-		event = h.event
-	}
+// pass hands on a whole event, unless it is the one to hide.
+func (h *hider) pass(event []byte) error {
 	hidden := false
 	split := wire.Splitter{Each: func(e wire.Event) { hidden = usage.OnlyUsage(e.Data) }}
 	_, _ = split.Write(event)
@@ -73,10 +41,4 @@ func (h *hider) pass(rest []byte) error {
 }
 
 // flush hands on what has come of an event, for a stream that ended within it.
-func (h *hider) flush() (err error) {
-	if len(h.event) > 0 {
-		_, err = h.Sink.Write(h.event)
-		h.event = h.event[:0]
-	}
-	return err
-}
+func (h *hider) flush() error { return h.frame.Flush() }

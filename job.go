@@ -31,6 +31,7 @@ type Job struct {
 	o    *Orchestrator
 	path *budget.Path
 	made time.Time // tells it from a removed job of the same name
+	pii  PII       // the strictest of its own and its parents'
 }
 
 // Path returns the accounts that the job's calls draw on.
@@ -56,6 +57,9 @@ type JobSpec struct {
 	Batch, Simulated bool
 	// Source names a batch's input file.
 	Source string
+	// PII is what becomes of personal data in all calls of the job and of those below it, if that is stricter than what the configuration says. It is kept with the job when it is made; a job that
+	// is there is not changed by a stricter value, which holds for the Job that is returned.
+	PII PII
 }
 
 // Job returns the job of the local key with that name, creating it with the limit if it is not there: the short form of [Orchestrator.OpenJob]. Amounts are written
@@ -97,9 +101,12 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 			return nil, &Error{Code: CodeInvalidRequest, Message: fmt.Sprintf("job name %q: want 1 to 128 characters of A-Z a-z 0-9 . _ : -", name)}
 		}
 	}
+	if err := spec.PII.check(); err != nil {
+		return nil, err
+	}
 	want := store.Job{
 		ID: spec.Key + "/" + spec.Name, State: store.JobPending, Batch: spec.Batch, Simulated: spec.Simulated, Source: spec.Source,
-		Created: time.Now(),
+		Created: time.Now(), PII: string(stricter("", spec.PII)),
 	}
 	if spec.Batch {
 		want.State = store.JobLoading
@@ -107,7 +114,7 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 	if spec.Parent != "" {
 		want.Parent = spec.Key + "/" + spec.Parent
 	}
-	above, err := o.above(ctx, want.Parent)
+	above, pii, err := o.above(ctx, want.Parent)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +134,7 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 		if err := o.agrees(ctx, have, want, spec); err != nil {
 			return nil, err
 		}
-		if above, err = o.above(ctx, have.Parent); err != nil {
+		if above, pii, err = o.above(ctx, have.Parent); err != nil {
 			return nil, err
 		}
 	}
@@ -148,32 +155,33 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 			o.everything.Store(all)
 		}
 	}
-	return &Job{ID: have.ID, o: o, path: path, made: have.Created}, nil
+	pii = stricter(stricter(pii, PII(have.PII)), spec.PII)
+	return &Job{ID: have.ID, o: o, path: path, made: have.Created, pii: pii}, nil
 }
 
-// above returns the accounts of a job's parents, nearest first.
-func (o *Orchestrator) above(ctx context.Context, parent string) ([]budget.AccountSpec, error) {
-	var accounts []budget.AccountSpec
+// above returns the accounts of a job's parents, nearest first, and the strictest of what they say of personal data.
+func (o *Orchestrator) above(ctx context.Context, parent string) (accounts []budget.AccountSpec, pii PII, err error) {
 	for depth := 2; parent != ""; depth++ {
 		if depth > maxDepth {
-			return nil, &Error{Code: CodeInvalidRequest, Message: fmt.Sprintf("jobs are nested deeper than %d", maxDepth)}
+			return nil, "", &Error{Code: CodeInvalidRequest, Message: fmt.Sprintf("jobs are nested deeper than %d", maxDepth)}
 		}
 		j, err := o.store.Job(ctx, parent)
 		if errors.Is(err, store.ErrNotFound) {
-			return nil, &Error{
+			return nil, "", &Error{
 				Code: CodeNotFound, Message: fmt.Sprintf("parent job %q does not exist", ShortName(parent)), Hint: "create the parent first", Err: err,
 			}
 		}
 		if err != nil {
-			return nil, storeFailed(err)
+			return nil, "", storeFailed(err)
 		}
 		if j.State == store.JobCancelled {
-			return nil, &Error{Code: CodeJobCancelled, Message: fmt.Sprintf("parent job %q is cancelled", ShortName(parent))}
+			return nil, "", &Error{Code: CodeJobCancelled, Message: fmt.Sprintf("parent job %q is cancelled", ShortName(parent))}
 		}
 		accounts = append(accounts, budget.AccountSpec{Name: store.JobPrefix + j.ID, Limit: money.Unlimited})
+		pii = stricter(pii, PII(j.PII))
 		parent = j.Parent
 	}
-	return accounts, nil
+	return accounts, pii, nil
 }
 
 // agrees checks that an existing job is what was asked for.

@@ -38,6 +38,8 @@ type FreeRequest struct {
 	MaxWait time.Duration
 	// OnSend, if not nil, is called when an attempt stops waiting and goes to the provider.
 	OnSend func(Sending)
+	// PII asks for a request with personal data to be refused, if it is [PIIMask] or [PIIBlock]; so may the configuration.
+	PII PII
 	// Key is the index of the API key to use. [Orchestrator.Pass] chooses it.
 	Key int
 }
@@ -65,6 +67,9 @@ func (o *Orchestrator) Pass(ctx context.Context, provider string, req FreeReques
 			Code: CodePriceUnknown, Message: fmt.Sprintf("what %s %s of provider %q costs is not known", req.Method, req.Path[1:], provider),
 			Hint: fmt.Sprintf("if it costs nothing, write providers.%s.free_paths: [%q]", provider, req.Path[1:]),
 		}
+	}
+	if err := s.checkFree(req); err != nil {
+		return nil, err
 	}
 	to, ok := up.Provider.(Passer)
 	if !ok {

@@ -22,7 +22,7 @@ type Estimate struct {
 // content, its model or its price.
 func (o *Orchestrator) Check(api usage.API, body []byte) (Estimate, error) {
 	w := o.enter(context.Background(), Call{Job: &Job{}, API: api, Body: body, Item: &Item{}})
-	for _, step := range []func() error{w.read, w.policy, w.bound} {
+	for _, step := range []func() error{w.read, w.policy, w.mask, w.bound} {
 		if err := step(); err != nil {
 			return Estimate{}, err
 		}

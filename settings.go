@@ -9,6 +9,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/pricing"
+	"github.com/andres20980/aurea-orchestrator/redact"
 	"github.com/andres20980/aurea-orchestrator/retry"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
@@ -36,6 +37,8 @@ type settings struct {
 	jobLimit  money.Sum
 	observe   func(Attempt)
 	free      func(provider, method, path string) bool
+	pii       func(settings string) PII
+	redactor  *redact.Redactor
 
 	retryRatio, retryBurst float64
 }
@@ -52,7 +55,7 @@ func newSettings(cfg Config, before *settings) *settings {
 	s := &settings{
 		providers: make(map[string]*upstream), unusable: cfg.Unusable, router: cfg.Router, rules: cfg.Rules, prices: cfg.Prices, maxOutput: cfg.MaxOutput,
 		capField: cfg.CapField, caps: cfg.Caps, noUnbound: cfg.RefuseUnbounded, proven: cfg.ProvenBound, retry: *cfg.Retry, breaker: *cfg.Breaker,
-		maxWait: *cfg.MaxWait, timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, observe: cfg.Observe, free: cfg.Free,
+		maxWait: *cfg.MaxWait, timeouts: cfg.Timeouts, cutStops: cfg.CutStops, jobLimit: *cfg.JobLimit, observe: cfg.Observe, free: cfg.Free, pii: cfg.PII, redactor: cfg.Redactor,
 		retryRatio: cfg.RetryRatio, retryBurst: cfg.RetryBurst,
 	}
 	if s.breakers = breaker.NewRegistry(s.breaker); before != nil && reflect.DeepEqual(before.breaker, s.breaker) {

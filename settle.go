@@ -210,10 +210,10 @@ func (w *walk) keep(t *target, resp *Response, b bill) {
 		spent, unconfirmed = w.last.TotalCost, w.last.TotalUnconfirmed
 	}
 	*a = Answer{
-		CallID: w.id, Status: resp.Status, Header: resp.Header, Body: resp.Body, RequestID: resp.RequestID,
+		CallID: w.id, Status: resp.Status, Header: resp.Header, Body: w.masked.Answer(resp.Body), RequestID: resp.RequestID,
 		Provider: t.provider.Name(), Model: t.model, Attempts: w.tried, Queued: w.queued,
 		Cost: b.cost, Unconfirmed: b.doubt, TotalCost: spent + b.cost, TotalUnconfirmed: unconfirmed + b.doubt,
-		Usage: b.usage, OwnCost: b.own, InjectedCap: t.injected,
+		Usage: b.usage, OwnCost: b.own, InjectedCap: t.injected, Masked: maskedOf(w.masked),
 	}
 	if err := resp.Failure.Err; err != nil {
 		a.Status, a.Err = 0, upstreamFailed(t, err)

@@ -193,8 +193,13 @@ func (w *walk) stream(ctx context.Context, t *target, req *Request) *Response {
 	if req.Sink = w.call.Sink; req.Sink == nil {
 		req.Sink = collected
 	}
+	if w.masked != nil {
+		u := newUnmasker(w.masked, req.Sink)
+		req.Sink = u
+		defer func() { _ = u.stream.Close() }()
+	}
 	if t.hideUsage {
-		h := &hider{Sink: req.Sink}
+		h := newHider(req.Sink)
 		req.Sink = h
 		defer func() { _ = h.flush() }()
 	}

@@ -33,6 +33,13 @@ var refusals = map[aurea.Code]struct {
 	aurea.CodeEndpointMismatch: {lead: func(ctx context.Context, orch *aureatest.Orchestrator, job *aurea.Job) error {
 		return chat(ctx, orch, job, "claude-haiku-4-5")
 	}},
+	aurea.CodePIIBlocked: {
+		change: func(c *aurea.Config) { c.PII = func(string) aurea.PII { return aurea.PIIBlock } },
+		lead: func(ctx context.Context, orch *aureatest.Orchestrator, job *aurea.Job) error {
+			_, err := orch.Do(ctx, aurea.Call{Job: job, API: usage.Chat, Body: []byte(`{"model":"gpt-4o","messages":[{"role":"user","content":"I am ann@example.com"}],"max_tokens":50}`)})
+			return err
+		},
+	},
 	aurea.CodeUnauthorized: {
 		change: func(c *aurea.Config) { c.Unusable = map[string]string{"openai": "OPENAI_API_KEY is not set"} },
 		lead: func(ctx context.Context, orch *aureatest.Orchestrator, job *aurea.Job) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/pricing"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/redact/mask"
 	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/usage"
 )
@@ -36,6 +37,8 @@ type Call struct {
 	Class ratelimit.Class
 	// MaxWait bounds each wait, for money and for the provider's allowance: 0 refuses at once, a negative value waits as long as ctx.
 	MaxWait time.Duration
+	// PII asks for personal data to be masked, or the request to be refused. It can only be stricter than what the job and the configuration say.
+	PII PII
 	// Waiting, if not nil, ends waiting for money and allowance but not a call on the wire. Default: only ctx does.
 	Waiting context.Context
 	// Sink, if not nil, takes the answer to a request that asks for a stream, as it comes. Default: it is collected, and is the Body of the Answer.
@@ -102,6 +105,8 @@ type Answer struct {
 	// InjectedCap is the output cap that Aurea put into the request, 0 if none; Truncated says the answer ended at it.
 	InjectedCap int64
 	Truncated   bool
+	// Masked says what was masked in the request; the answer has the values again.
+	Masked []Masked
 	// RetryAt is set for a batch item that is to run again.
 	RetryAt time.Time
 	// Recorded says that a batch item's completion was written.
@@ -118,6 +123,7 @@ type walk struct {
 	call        Call
 	id          string
 	request     usage.Request
+	masked      *mask.Map // nil: nothing was
 	targets     []*target // in the order in which they are tried
 	at          int       // the target in use
 	tried       int       // attempts sent by this walk

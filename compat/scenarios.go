@@ -73,6 +73,13 @@ var troubles = []trouble{
 		},
 	},
 	{
+		Name: "pii_blocked", Says: "personal data where none may be sent", Code: "pii_blocked", Status: 400, Requests: 1,
+		Set: func(_ context.Context, _ *world, _ string, s *scenario) error {
+			s.Headers, s.Prompt = map[string]string{"X-Aurea-Pii": "block"}, "Write to ann@example.com."
+			return nil
+		},
+	},
+	{
 		Name: "unauthorized", Says: "no key for the provider", Code: "unauthorized", Status: 401, Requests: 1,
 		Set: func(_ context.Context, _ *world, format string, s *scenario) error {
 			s.Model = format + "/" + s.Model

@@ -21,6 +21,9 @@ type Config struct {
 	TLS TLS
 	// AdminKey opens the admin API. Default: none, and the admin API answers only on loopback.
 	AdminKey Secret
+	// PII says what becomes of personal data and credentials in requests to providers: "off" sends them, "mask" sends placeholders and puts the values back into
+	// the answers, "block" refuses such requests. Default: off.
+	PII string
 	// Timezone is where days begin for windows of a day. Default: UTC.
 	Timezone *time.Location
 	// Providers are the providers in the order of the file, then those the environment configures.
@@ -110,6 +113,8 @@ type Model struct {
 	MaxOutput int64
 	// Settlement is as for the provider, and goes before it.
 	Settlement string
+	// PII is as for all models, and goes before it. Default: "", as for all.
+	PII string
 }
 
 // Target is one step of a route.

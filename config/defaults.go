@@ -38,6 +38,7 @@ func defaults() *Config {
 			MaxDelay:   60 * time.Second,
 			Budget:     RetryBudget{Ratio: 0.1, Burst: 1000},
 		},
+		PII: "off",
 		Breaker: Breaker{
 			Threshold:    5,
 			FailureRatio: 0.5,

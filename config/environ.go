@@ -28,6 +28,7 @@ func (l *loader) settings() []setting {
 		{"AUREA_DATABASE", "--database", f.Database, "database", false, assign(&c.Database, l.place().database)},
 		{"", "--listen", f.Listen, "listen", false, assign(&c.Listen, parseListen)},
 		{"AUREA_ADMIN_KEY", "", nil, "admin_key", true, assign(&c.AdminKey, parseKey)},
+		{"AUREA_PII", "--pii", f.PII, "pii", false, assign(&c.PII, choice("off", "mask", "block"))},
 		{"MAX_JOB_COST", "--max-cost", f.MaxJobCost, "budget.max_job_cost", false, assign(&c.Budget.MaxJobCost, parseMoney)},
 		{"DEFAULT_RPM", "--rpm", f.RPM, "limits.default_rpm", false, assign(&c.Limits.DefaultRPM, noting(&c.Limits.DefaultRPMSet, parseLimit))},
 		{"DEFAULT_TPM", "--tpm", f.TPM, "limits.default_tpm", false, assign(&c.Limits.DefaultTPM, noting(&c.Limits.DefaultTPMSet, parseLimit))},

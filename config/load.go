@@ -38,6 +38,8 @@ type Flags struct {
 	// Allow and Deny are --allow and --deny, each a comma-separated list that takes the place of the
 	// configured one.
 	Allow, Deny *string
+	// PII is --pii where it stands for pii.
+	PII *string
 }
 
 // loader carries one Load.

@@ -68,6 +68,7 @@ const full = `
 database: sqlite:aurea.db
 listen: 127.0.0.1:8081
 admin_key: ${AUREA_ADMIN_KEY}
+pii: mask
 timezone: Europe/Madrid
 providers:
   openai:    {api: openai,    base_url: https://api.openai.com/v1,    api_key: ${OPENAI_API_KEY}}
@@ -88,7 +89,7 @@ models:
   "claude-*": {provider: anthropic, rpm: 50, input_tpm: 40000, output_tpm: 8000}
   fast:      {route: [openai/gpt-4o-mini, local/qwen3, {target: other/meta-llama/Llama-3, weight: 2}], settlement: none}
   slow-?:    {provider: other, upstream: slow, rpd: 1000, tpd: 5000000, concurrency: 4, max_output: 9000, tpm: none}
-  llama3:8b:
+  llama3:8b: {pii: off}
 limits:   {default_rpm: 70, default_tpm: none, max_wait: 0s, max_body: 10MiB}
 budget:
   max_job_cost: 2.50
@@ -115,7 +116,7 @@ func TestEveryKey(t *testing.T) {
 	quarter, dollar, pico := money.MustParse("0.25"), money.MustParse("1.25"), money.Pico
 	yes := true
 	want := &config.Config{
-		Listen: "127.0.0.1:8081", AdminKey: config.NewSecret("admin"), Timezone: madrid,
+		Listen: "127.0.0.1:8081", AdminKey: config.NewSecret("admin"), PII: "mask", Timezone: madrid,
 		Providers: []config.Provider{
 			{Name: "openai", API: "openai", BaseURL: "https://api.openai.com/v1", Keys: secrets(key), Profile: "openai"},
 			{Name: "anthropic", API: "anthropic", BaseURL: "https://api.anthropic.com", Keys: secrets("b"), Profile: "anthropic"},
@@ -133,7 +134,7 @@ func TestEveryKey(t *testing.T) {
 				{Provider: "openai", Model: "gpt-4o-mini"}, {Provider: "local", Model: "qwen3"}, {Provider: "other", Model: "meta-llama/Llama-3", Weight: 2},
 			}},
 			{Key: "slow-?", Provider: "other", Upstream: "slow", RPD: 1000, TPD: 5000000, Concurrency: 4, MaxOutput: 9000, TPM: config.None},
-			{Key: "llama3:8b"},
+			{Key: "llama3:8b", PII: "off"},
 		},
 		StateDir: filepath.Join(w.home, ".local/state/aurea"),
 		Limits:   config.Limits{DefaultRPM: 70, DefaultTPM: config.None, DefaultRPMSet: true, DefaultTPMSet: true, MaxBody: 10 << 20},
@@ -182,6 +183,7 @@ func TestDefaults(t *testing.T) {
 	c := w.mustLoad()
 	want := `database: sqlite:HOME/.local/state/aurea/aurea.db
 listen: 127.0.0.1:8080
+pii: off
 timezone: UTC
 limits:
   default_rpm: 60

@@ -38,6 +38,10 @@ func TestPrecedence(t *testing.T) {
 			func(c *config.Config) string { return c.Limits.DefaultTPM.String() }, "", "", "", "",
 		},
 		{
+			"pii", "AUREA_PII", func(f *config.Flags, s *string) { f.PII = s }, "off", "mask", "block", "mask",
+			func(c *config.Config) string { return c.PII }, "", "", "", "",
+		},
+		{
 			"retry.max_retries", "MAX_RETRIES", func(f *config.Flags, s *string) { f.MaxRetries = s }, "4", "3", "2", "0",
 			func(c *config.Config) string { return fmt.Sprint(c.Retry.MaxRetries) }, "", "", "", "",
 		},

@@ -34,6 +34,7 @@ func sections(c *Config) []field {
 			single("key", func(r *reader, v value) { into(&c.TLS.Key, r.place.path)(r, v) }),
 		}),
 		single("admin_key", func(r *reader, v value) { c.AdminKey = r.secret(v, parseKey, true) }),
+		single("pii", into(&c.PII, choice("off", "mask", "block"))),
 		single("timezone", into(&c.Timezone, parseZone)),
 		many("providers", byName, providerFields(&Provider{}), func(r *reader, v value) { r.providers(v, c) }),
 		many("models", byName, modelFields(&Model{}), func(r *reader, v value) { r.models(v, c) }),
@@ -92,6 +93,7 @@ func modelFields(m *Model) []field {
 		single("concurrency", into(&m.Concurrency, parseLimit)),
 		single("max_output", into(&m.MaxOutput, parseMaxOutput)),
 		single("settlement", into(&m.Settlement, choice("none", "refund"))),
+		single("pii", into(&m.PII, choice("off", "mask", "block"))),
 	}
 }
 

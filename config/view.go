@@ -130,6 +130,7 @@ func (c *Config) tree() tree {
 	files.add("key", c.TLS.Key)
 	t.add("tls", files)
 	t.add("admin_key", c.AdminKey.String())
+	t.add("pii", c.PII)
 	t.add("timezone", c.Timezone.String())
 	var providers, models, overrides tree
 	for _, p := range c.Providers {
@@ -245,6 +246,7 @@ func (m Model) tree() tree {
 	t.add("concurrency", m.Concurrency)
 	t.add("max_output", m.MaxOutput)
 	t.add("settlement", m.Settlement)
+	t.add("pii", m.PII)
 	return t
 }
 

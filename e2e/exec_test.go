@@ -52,6 +52,8 @@ func beChild(steps string) int {
 			fmt.Println(strings.Join(os.Environ(), "\n"))
 			above, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", os.Getppid()))
 			fmt.Println(strings.ReplaceAll(string(above), "\x00", "\n"))
+		case "post": // a body as it is
+			childPost(arg)
 		case "exit":
 			return n
 		}
@@ -81,6 +83,23 @@ func childCall(job, prompt string) int {
 		fmt.Println(resp.StatusCode, resp.Header.Get("X-Aurea-Error"), resp.Header.Get("X-Should-Retry"), string(text))
 	}
 	return resp.StatusCode
+}
+
+// childPost prints what comes of a body.
+func childPost(body string) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, os.Getenv("OPENAI_BASE_URL")+"/chat/completions", strings.NewReader(body))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+os.Getenv("OPENAI_API_KEY"))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(os.Stdout, resp.Body)
 }
 
 // exec prepares a command under exec. The house's own flags go before it.

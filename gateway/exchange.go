@@ -195,6 +195,9 @@ func (x *exchange) whole() {
 	x.attempts(a.Attempts, a.Queued, a.InjectedCap)
 	s := x.job.Standing()
 	x.say("X-Aurea-Cost-Usd", a.TotalCost.String())
+	if len(a.Masked) > 0 {
+		x.say("X-Aurea-Masked", maskedText(a.Masked))
+	}
 	x.say("X-Aurea-Job-Spent-Usd", s.Spent.String())
 	if !s.Unlimited {
 		x.say("X-Aurea-Job-Remaining-Usd", s.Remaining.String())
@@ -227,6 +230,7 @@ func (x *exchange) endStream() {
 	}
 	s := x.job.Standing()
 	end := streamEnd{
+		Masked: maskedText(x.answer.Masked),
 		CallID: x.id, Cost: x.answer.TotalCost.String(), Spent: s.Spent.String(), Queued: x.answer.Queued.Milliseconds(), Attempts: x.answer.Attempts,
 	}
 	if !s.Unlimited {
@@ -248,6 +252,15 @@ func saidItself(err error) bool {
 	return said
 }
 
+// maskedText says what was masked in a request: "EMAIL=2, SSN=1".
+func maskedText(masked []aurea.Masked) string {
+	var all []string
+	for _, m := range masked {
+		all = append(all, m.Type+"="+strconv.Itoa(m.Count))
+	}
+	return strings.Join(all, ", ")
+}
+
 // streamEnd is the comment that ends a stream. Its names are a contract.
 type streamEnd struct {
 	CallID    string  `json:"call_id"`
@@ -256,6 +269,7 @@ type streamEnd struct {
 	Remaining *string `json:"job_remaining_usd"`
 	Queued    int64   `json:"queue_ms"`
 	Attempts  int     `json:"attempts"`
+	Masked    string  `json:"masked,omitempty"`
 }
 
 func (x *exchange) refuse(err error) {

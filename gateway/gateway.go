@@ -187,7 +187,7 @@ func (x *exchange) run() {
 		x.body, err = x.readBody()
 	}
 	if err == nil && x.e.count {
-		x.count(asked.timeout)
+		x.count(asked)
 		return
 	}
 	if err == nil {
@@ -207,21 +207,21 @@ func (x *exchange) run() {
 	defer x.h.live.add(x.job, cancel)()
 	x.ctx = ctx
 	x.answer, x.err = x.h.cfg.Orchestrator.Do(ctx, aurea.Call{
-		ID: x.id, Job: x.job, API: x.e.api, Provider: x.provider, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: x.h.rules.Load().maxWait, Sink: x, OnSend: x.sending,
+		ID: x.id, Job: x.job, API: x.e.api, Provider: x.provider, Body: x.body, Header: x.r.Header, Class: asked.class, MaxWait: x.h.rules.Load().maxWait, PII: asked.job.pii, Sink: x, OnSend: x.sending,
 		Logged: true,
 	})
 	x.finish()
 }
 
 // count answers a count of tokens, which belongs to no job.
-func (x *exchange) count(timeout time.Duration) {
+func (x *exchange) count(asked asked) {
 	within := x.h.cfg.Orchestrator.PassTimeout()
-	if timeout > 0 {
-		within = min(within, timeout)
+	if asked.timeout > 0 {
+		within = min(within, asked.timeout)
 	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), within)
 	defer cancel()
-	a, err := x.h.cfg.Orchestrator.CountTokens(ctx, aurea.Call{ID: x.id, Provider: x.provider, Body: x.body, Header: x.r.Header})
+	a, err := x.h.cfg.Orchestrator.CountTokens(ctx, aurea.Call{ID: x.id, Provider: x.provider, Body: x.body, Header: x.r.Header, PII: asked.job.pii})
 	if err != nil {
 		x.refuse(err)
 		return

@@ -23,6 +23,7 @@ type asked struct {
 type jobAsked struct {
 	name, parent string
 	limit        string // as written, empty: none
+	pii          aurea.PII
 }
 
 // The first of the headers that is there counts. After our own come those by which other gateways name a session, a trace or a budget.
@@ -57,6 +58,15 @@ func readHeaders(h http.Header) (a asked, err error) {
 		return a, invalid("name the job with X-Aurea-Job", "X-Aurea-Parent-Job needs a job")
 	}
 	a.job.limit = limit
+	_, pii, err := first(h, "X-Aurea-Pii")
+	if err != nil {
+		return a, err
+	}
+	switch a.job.pii = aurea.PII(pii); a.job.pii {
+	case "", aurea.PIIOff, aurea.PIIMask, aurea.PIIBlock:
+	default:
+		return a, invalid("write off, mask or block", "X-Aurea-Pii: %q is not known", clip(pii))
+	}
 	if a.timeout, err = readTimeout(h); err != nil {
 		return a, err
 	}

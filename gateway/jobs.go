@@ -77,6 +77,9 @@ func (j *jobs) fetch(ctx context.Context, name jobAsked) (*aurea.Job, error) {
 	case name.name == "":
 		spec.Name, spec.PerDay = defaultJob, true
 	}
+	if name.name != "" {
+		spec.PII = name.pii
+	}
 	if name.limit != "" {
 		limit, err := money.ParseSum(name.limit)
 		if err != nil {

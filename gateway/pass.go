@@ -124,7 +124,7 @@ func (x *exchange) pass(path string) {
 	}
 	resp, err := x.h.cfg.Orchestrator.Pass(ctx, x.provider, aurea.FreeRequest{
 		Method: x.r.Method, Path: path, Query: withoutKeys(x.r.URL.RawQuery), Body: x.body, Header: x.r.Header,
-		Class: asked.class, MaxWait: x.h.rules.Load().maxWait, OnSend: x.sending,
+		Class: asked.class, MaxWait: x.h.rules.Load().maxWait, PII: asked.job.pii, OnSend: x.sending,
 	})
 	if err != nil {
 		if cause, ok := errors.AsType[*aurea.Error](context.Cause(ctx)); ok {

@@ -1,12 +1,15 @@
 package setup
 
 import (
+	"cmp"
+
 	aurea "github.com/andres20980/aurea-orchestrator"
 	"github.com/andres20980/aurea-orchestrator/config"
 	"github.com/andres20980/aurea-orchestrator/policy"
 	"github.com/andres20980/aurea-orchestrator/provider/anthropic"
 	"github.com/andres20980/aurea-orchestrator/provider/openai"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/redact"
 )
 
 // settings answers what the configuration says about a provider or a model.
@@ -127,6 +130,15 @@ func (s *settings) free(provider, method, path string) bool {
 func (s *settings) cutStops(provider string) bool {
 	stops := s.byName[provider].CutStopsGeneration
 	return stops != nil && *stops
+}
+
+// pii is what the operator says of personal data in requests for a model.
+func (s *settings) pii(key string) aurea.PII { return aurea.PII(cmp.Or(s.models[key].PII, s.cfg.PII)) }
+
+// redactor finds what the operator's log hides, and personal data whether the log hides it or not.
+func (s *settings) redactor() *redact.Redactor {
+	l := s.cfg.Logging
+	return redact.New(redact.Options{PII: true, IBAN: l.RedactIBAN, BirthDates: l.RedactBirthDates, Literals: l.RedactLiterals, Patterns: l.RedactPatterns, Allow: l.RedactAllow})
 }
 
 func (s *settings) maxOutput(key string) int64 { return s.models[key].MaxOutput }

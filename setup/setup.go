@@ -48,6 +48,7 @@ func Config(cfg *config.Config) (aurea.Config, error) {
 		MaxWait:  new(cfg.Limits.MaxWait),
 		Timeouts: aurea.Timeouts{Request: cfg.Timeouts.Request, FirstByte: cfg.Timeouts.FirstByte, IdleStream: cfg.Timeouts.IdleStream},
 		CutStops: settings.cutStops, Free: settings.free,
+		PII: settings.pii, Redactor: settings.redactor(),
 		JobLimit: &limit,
 	}, nil
 }

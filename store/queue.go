@@ -55,6 +55,8 @@ type Job struct {
 	Runner      OwnerID // of a batch; empty when nobody runs it
 	Created     time.Time
 	Updated     time.Time
+	// PII is what becomes of personal data in the job's requests: "" for what the configuration says, "mask" or "block" for at least that. It never changes.
+	PII string
 }
 
 // KnownItem is an item that was not added because it is there: its index in the call, and the Seq it has.

@@ -23,6 +23,7 @@ import (
 
 type execFlags struct {
 	maxCost, job, parent  string
+	pii                   string
 	allow, deny, rpm, tpm string
 	receipt               string
 	stopOnExceeded        bool
@@ -58,6 +59,8 @@ Exit codes: CMD's own, 128 and the signal's number if one ended it, 127 if there
 	fs.StringVar(&f.parent, "parent", "", "job `ID` whose limit this one draws on as well")
 	fs.StringVar(&f.allow, "allow", "", "`models` that may be used, comma-separated names or globs, instead of the configured ones")
 	fs.StringVar(&f.deny, "deny", "", "`models` that may not be used, instead of the configured ones")
+	fs.StringVar(&f.pii, "pii", "", piiUsage)
+	completeWith(cmd, "pii", completePII)
 	fs.StringVar(&f.rpm, "rpm", "", "`requests` per model and minute, where the configuration says nothing of a model")
 	fs.StringVar(&f.tpm, "tpm", "", "`tokens` per model and minute, where the configuration says nothing of a model")
 	fs.StringVar(&f.receipt, "receipt", "", "`file` for the receipt as JSON")
@@ -145,7 +148,10 @@ func (p *program) exec(cmd *cobra.Command, args []string, f execFlags) error {
 // check reads the flags that have a syntax of their own, before anything is started.
 func (x *execution) check(cmd *cobra.Command) error {
 	f := x.flags
-	x.spec = aurea.JobSpec{Name: f.job, Parent: f.parent, Simulated: f.simulate}
+	x.spec = aurea.JobSpec{Name: f.job, Parent: f.parent, Simulated: f.simulate, PII: aurea.PII(f.pii)}
+	if err := checkPII(f.pii); err != nil {
+		return err
+	}
 	if cmd.Flags().Changed("max-cost") {
 		sum, err := money.ParseSum(f.maxCost)
 		if err != nil {

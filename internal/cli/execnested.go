@@ -89,6 +89,9 @@ func (w *nestedWay) rewrite(r *httputil.ProxyRequest) {
 	default:
 		h.Set("X-Aurea-Parent-Job", w.x.spec.Name)
 	}
+	if pii := w.x.spec.PII; pii == aurea.PIIBlock || pii == aurea.PIIMask && h.Get("X-Aurea-Pii") != string(aurea.PIIBlock) {
+		h.Set("X-Aurea-Pii", string(pii))
+	}
 }
 
 // count notes what the outer gateway refused.

@@ -21,7 +21,7 @@ import (
 type runFlags struct {
 	job, maxCost, parent, output, errors string
 	concurrency, maxRetries              int
-	model, system                        string
+	model, system, pii                   string
 	maxTokens                            int64
 	skipBad, retryFailed, retryTruncated bool
 	simulate, fresh                      bool
@@ -59,6 +59,8 @@ Exit codes: 0 done, 1 error, 2 usage or configuration, 3 budget used up, 4 some 
 	fs.IntVar(&f.maxRetries, "max-retries", 0, "retries of an item (default: retry.max_retries, 3)")
 	fs.StringVar(&f.model, "model", "", "model for lines that name none")
 	fs.StringVar(&f.system, "system", "", "system prompt for shorthand lines that have none")
+	fs.StringVar(&f.pii, "pii", "", piiUsage+", kept with the job")
+	completeWith(cmd, "pii", completePII)
 	fs.Int64Var(&f.maxTokens, "max-tokens", 0, "output cap for lines that have none")
 	fs.BoolVar(&f.skipBad, "skip-bad", false, "leave bad lines out instead of refusing the file")
 	fs.BoolVar(&f.retryFailed, "retry-failed", false, "run failed items again")
@@ -154,6 +156,9 @@ func (f runFlags) check(cmd *cobra.Command) (limit *money.Sum, retries *int, err
 	case f.maxTokens < 0 || (f.maxTokens == 0 && cmd.Flags().Changed("max-tokens")):
 		return nil, nil, usageError("--max-tokens %d: want 1 or more", f.maxTokens)
 	}
+	if err := checkPII(f.pii); err != nil {
+		return nil, nil, err
+	}
 	if cmd.Flags().Changed("max-retries") {
 		retries = &f.maxRetries
 	}
@@ -240,7 +245,7 @@ func (r *batchRun) open(ctx context.Context, limit *money.Sum) (err error) {
 		}
 	}
 	r.job, err = r.Orchestrator.OpenJob(ctx, aurea.JobSpec{
-		Name: name, Limit: limit, Parent: r.flags.parent, Batch: true, Simulated: r.flags.simulate, Source: r.input.source,
+		Name: name, Limit: limit, Parent: r.flags.parent, Batch: true, Simulated: r.flags.simulate, Source: r.input.source, PII: aurea.PII(r.flags.pii),
 	})
 	if err != nil {
 		switch aurea.ErrorCode(err) {

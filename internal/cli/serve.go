@@ -19,7 +19,7 @@ import (
 const drainFor = 10 * time.Minute
 
 func (p *program) serveCommand() *cobra.Command {
-	var listen string
+	var listen, pii string
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -27,7 +27,8 @@ func (p *program) serveCommand() *cobra.Command {
 		Long: `Run a gateway that speaks the formats of OpenAI and Anthropic. Point the base URL of a program at it; its calls are held against a budget, paced,
 retried and booked like all others. Bodies and answers go through unchanged, streams event by event.
 
-Headers of a request: X-Aurea-Job names a job, X-Aurea-Max-Cost gives it a limit when it is made, X-Aurea-Parent-Job a job above it. Calls without a
+Headers of a request: X-Aurea-Job names a job, X-Aurea-Max-Cost gives it a limit when it is made, X-Aurea-Parent-Job a job above it, X-Aurea-Pii has personal data
+masked (mask) or refused (block). Calls without a
 job share budget.max_job_cost a day. The answer says what it cost in x-aurea-cost-usd; a stream ends with a comment that does.
 
   POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1/messages/count_tokens
@@ -46,10 +47,15 @@ SIGTERM or Ctrl-C stops listening and waits for the calls under way; a second on
 			if cmd.Flags().Changed("listen") {
 				o.Flags.Listen = &listen
 			}
+			if cmd.Flags().Changed("pii") {
+				o.Flags.PII = &pii
+			}
 			return p.serve(cmd.Context(), o, f)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on")
+	cmd.Flags().StringVar(&pii, "pii", "", piiUsage+" (default: the configuration's)")
+	completeWith(cmd, "pii", completePII)
 	cmd.Flags().BoolVar(&f.simulate, "simulate", false, "answer with a simulated provider: no key, no network, no cost")
 	cmd.Flags().DurationVar(&f.drain, "drain", drainFor, "how `long` calls under way are waited for after SIGTERM or Ctrl-C")
 	return cmd

@@ -44,10 +44,10 @@ func (t *tx) putJob(j row) error {
 }
 
 func (t *tx) insertJob(j store.Job) (inserted bool, err error) {
-	n, err := t.exec(`INSERT INTO job (id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+	n, err := t.exec(`INSERT INTO job (id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated, pii)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING`,
 		plain(j.ID), plain(j.Parent), plain(j.State), plain(j.Reason), j.Batch, j.Simulated, plain(j.Source), plain(j.Fingerprint),
-		plain(j.Runner), nanos(j.Created), nanos(j.Updated))
+		plain(j.Runner), nanos(j.Created), nanos(j.Updated), plain(j.PII))
 	return n == 1, err
 }
 

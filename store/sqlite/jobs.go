@@ -41,7 +41,7 @@ func (t *tx) putJob(j row) error {
 
 func (t *tx) insertJob(j store.Job) error {
 	_, err := t.exec(qJobInsert, j.ID, j.Parent, j.State, j.Reason, j.Batch, j.Simulated, j.Source, j.Fingerprint, j.Runner,
-		nanos(j.Created), nanos(j.Updated))
+		nanos(j.Created), nanos(j.Updated), j.PII)
 	return err
 }
 

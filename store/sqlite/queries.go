@@ -95,7 +95,7 @@ var (
 
 	jobColumns = sound("job") + `, num, ` + strings.Join(summed["job"], ", ")
 	qJobInsert = insertValues("job", summed["job"],
-		[]string{"?1", "?2", "?3", "?4", "?5", "?6", "?7", "?8", "?9", "?10", "?11", "0", "0", "0", "0"}, "")
+		[]string{"?1", "?2", "?3", "?4", "?5", "?6", "?7", "?8", "?9", "?10", "?11", "?12", "0", "0", "0", "0"}, "")
 	qJob  = `SELECT ` + jobColumns + ` FROM job WHERE id = ?`
 	qJobs = `SELECT ` + jobColumns + ` FROM job
 	WHERE ?1 = '' OR state = ?1 ORDER BY created DESC, num DESC`

@@ -74,7 +74,7 @@ var summed = map[string][]string{
 	},
 	"doubt": {"owner", "counter", "call", "attempt", "amount", "since", "job", "provider", "model", "upstream", "started"},
 	"job": {
-		"id", "parent", "state", "reason", "batch", "simulated", "source", "fingerprint", "runner", "created", "updated", "pending",
+		"id", "parent", "state", "reason", "batch", "simulated", "source", "fingerprint", "runner", "created", "updated", "pii", "pending",
 		"running", "done", "failed",
 	},
 	"item":      {"id", "job", "custom_id", "lane", "state", "owner", "attempt", "tries", "not_before"},
@@ -92,6 +92,9 @@ func soundAt(table string, schema int64) string {
 	}
 	if table == "call" && schema < 5 {
 		values = values[:slices.Index(values, "own")]
+	}
+	if table == "job" && schema < 7 {
+		values = slices.DeleteFunc(slices.Clone(values), func(name string) bool { return name == "pii" })
 	}
 	return "(crc = " + sumOf(table, values) + ")"
 }

@@ -44,7 +44,7 @@ func third(t *testing.T, path string) {
 	for _, statement := range []string{
 		"ALTER TABLE doubt DROP COLUMN upstream", "ALTER TABLE doubt DROP COLUMN started",
 		"UPDATE doubt SET crc = aurea_sum('doubt', owner, counter, call, attempt, amount, since, job, provider, model)",
-		"DROP TABLE trail", "DROP INDEX call_started",
+		"DROP TABLE trail", "DROP INDEX call_started", "ALTER TABLE job DROP COLUMN pii",
 		"ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 3",
 	} {
 		exec(t, path, statement)
@@ -63,7 +63,7 @@ func fourth(t *testing.T, path string) {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{"DROP TABLE trail", "DROP INDEX call_started", "ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 4"} {
+	for _, statement := range []string{"DROP TABLE trail", "DROP INDEX call_started", "ALTER TABLE job DROP COLUMN pii", "ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 4"} {
 		exec(t, path, statement)
 	}
 }
@@ -183,4 +183,29 @@ func BenchmarkDaySums(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
+}
+
+// Jobs of the schema before they said what becomes of personal data say nothing of it, and are whole.
+func TestJobsOfSchema6(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	st := open(t, path)
+	ctx := t.Context()
+	if _, _, err := st.CreateJob(ctx, store.Job{ID: "local/a", Created: time.Now()}, money.SumOf(5)); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"UPDATE job SET crc = aurea_sum('job', id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated, pending, running, done, failed)",
+		"ALTER TABLE job DROP COLUMN pii", "DELETE FROM schema_version WHERE version_id > 6",
+	} {
+		exec(t, path, statement)
+	}
+	st = open(t, path)
+	defer st.Close()
+	if j, err := st.Job(ctx, "local/a"); err != nil || j.PII != "" {
+		t.Errorf("%+v, %v", j, err)
+	}
 }

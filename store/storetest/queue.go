@@ -84,7 +84,7 @@ func testJobs(_ *testing.T, b *bench) {
 	b.now = b.now.Add(time.Second)
 	child := store.Job{
 		ID: "local/c", Parent: "local/p", State: store.JobRunning, Reason: "because", Batch: true, Simulated: true, Source: "in.jsonl",
-		Fingerprint: "f", Created: b.now,
+		Fingerprint: "f", Created: b.now, PII: "mask",
 	}
 	got, _, err := b.st.CreateJob(b.ctx, child, money.SumOf(3))
 	b.ok(err)
