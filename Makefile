@@ -52,7 +52,7 @@ cover: ## coverage of all packages by all tests, as coverage/index.html
 compat: build ## run the official SDKs against the gateway (installs them into compat/.cache); WRITE=1 writes docs/clients.md, ONLY=openai-python for one
 	cd compat && $(GO) test . && $(GO) run . -aurea ../bin/aurea $(if $(WRITE),-write) $(if $(filter 1,$(STRICT)),-strict) $(if $(ONLY),-only $(ONLY))
 
-redact-report: ## recall and precision of the redactor on its two corpora; see docs/redaction.md
+redact-report: ## recall and precision of the redactor on its three corpora; see docs/redaction.md
 	REDACT_REPORT=1 $(GO) test -count=1 -run '^TestReport$$' -v ./redact
 
 bench: ## benchmarks, the batch run from end to end among them; see docs/benchmarks.md

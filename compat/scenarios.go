@@ -158,7 +158,7 @@ var troubles = []trouble{
 	{
 		Name: "deadline_exceeded", Says: "no room before `X-Aurea-Timeout` (retries off)", Code: "deadline_exceeded", Status: 504, Requests: 1,
 		Set: func(ctx context.Context, w *world, format string, s *scenario) error {
-			s.Model, s.Retries, s.Headers = format+"-single", &never, map[string]string{"X-Aurea-Timeout": "200ms"}
+			s.Model, s.Retries, s.Headers = format+"-single", &never, map[string]string{"X-Aurea-Timeout": "1500ms"}
 			if err := w.script(map[string]any{"model": s.Model, "delay": "1m", "times": -1}); err != nil {
 				return err
 			}

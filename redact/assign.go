@@ -44,6 +44,9 @@ func (s *scanner) assignment(i, p int) int {
 	if kind == nameNone && len(name) == 5 && foldPrefix(name, "value") {
 		kind = s.pairKind(i)
 	}
+	if kind == nameNone && name == "default" && s.src[i] == '=' {
+		kind = s.variableKind(i)
+	}
 	if kind == nameNone || len(name) == 3 && kind == nameKey && name == "sig" && s.at(i-4) != '&' && s.at(i-4) != '?' {
 		return resume
 	}
@@ -52,8 +55,11 @@ func (s *scanner) assignment(i, p int) int {
 	if k := i - len(name) - 1; !quoted && k >= 0 && isQuote(s.src[k]) && s.src[k+1:i] == name {
 		v.outer = s.src[k]
 	}
-	if v.sep == '\\' {
+	switch v.sep {
+	case '\\':
 		v.sep = '='
+	case wideColon[0]:
+		v.sep = ':'
 	}
 	switch s.at(p) {
 	case '=': // ":=", "=="
@@ -78,6 +84,9 @@ func (s *scanner) assignment(i, p int) int {
 	if a := i - len(name) - slashes - 2; v.named && a >= 0 && s.src[a] == '/' {
 		return resume // the end of a path: "node_modules/jsonwebtoken"
 	}
+	if v.sep == ':' && !v.named && (s.at(p) == '|' || s.at(p) == '>') {
+		p = s.blockScalar(p)
+	}
 	if v.named && v.sep == ':' && (s.at(p) == '{' || s.at(p) == '[') {
 		if end := s.nest(kind, p, v); end > 0 {
 			return end
@@ -85,6 +94,25 @@ func (s *scanner) assignment(i, p int) int {
 		return resume
 	}
 	return s.assigned(kind, p, v, resume)
+}
+
+// blockScalar returns where the text begins that YAML writes on the lines behind the '|' or '>' at p, or p.
+func (s *scanner) blockScalar(p int) int {
+	q := p + 1
+	if c := s.at(q); c == '-' || c == '+' {
+		q++
+	}
+	if s.at(q) != '\n' {
+		return p
+	}
+	k := q + 1
+	for k < len(s.src) && k < q+24 && s.src[k] == ' ' {
+		k++
+	}
+	if k == q+1 || k >= len(s.src) || isSpace(s.src[k]) {
+		return p
+	}
+	return k
 }
 
 // named reports that a name which may be a sensitive one ends before i. It is quick, for it is asked of
@@ -347,8 +375,14 @@ func (s *scanner) dashes(i int) int {
 	for q < len(src) && q < j+maxName && (inWord(src[q]) || src[q] == '-') {
 		q++
 	}
+	if q < len(src) && src[q] == '=' && userOption(src[j:q]) {
+		return s.userOf(i, q, j)
+	}
 	if q >= len(src) || src[q] != ' ' {
 		return j
+	}
+	if userOption(src[j:q]) {
+		return s.userOf(i, q, j)
 	}
 	kind := classify(src[j:q])
 	if kind == nameNone || kind == nameAuth || kind == nameCookie || s.at(q+1) == '-' {

@@ -49,7 +49,11 @@ const (
 	classEscape
 	classOpen // '['
 	classCall // '('
+	classWide // the first byte of full-width signs
 )
+
+// wideColon stands behind names in Chinese and Japanese.
+const wideColon = "\uFF1A"
 
 var class = func() (t [256]uint8) {
 	for c := range t {
@@ -62,7 +66,7 @@ var class = func() (t [256]uint8) {
 	}
 	t[':'], t['='], t['@'], t['%'] = classColon, classEqual, classAt, classPercent
 	t['-'], t['>'], t['\\'] = classDash, classGreater, classEscape
-	t['['], t['('] = classOpen, classCall
+	t['['], t['('], t[wideColon[0]] = classOpen, classCall, classWide
 	return t
 }()
 

@@ -36,7 +36,7 @@ func (s *scanner) readValue(v *value, p int) {
 	}
 	q = p
 	limit := min(len(src), p+maxValue)
-	for q < limit && (!endsValue(src[q]) || goesOn(src, p, q, v.pass, v.spaced && v.sep != '=')) && (src[q] != '\\' || !stopsValue(src, q)) {
+	for q < limit && (src[q] < 0x80 || !wideStop(src[q:])) && (!endsValue(src[q]) || goesOn(src, p, q, v.pass, v.spaced && v.sep != '=')) && (src[q] != '\\' || !stopsValue(src, q)) {
 		if src[q] == '[' && q > p {
 			if n, _ := placeholderAt(src[q:]); n > 0 {
 				break
@@ -44,7 +44,7 @@ func (s *scanner) readValue(v *value, p int) {
 		}
 		q++
 	}
-	if q == limit && q < len(src) && (!endsValue(src[q]) || goesOn(src, p, q, v.pass, v.spaced && v.sep != '=')) {
+	if q == limit && q < len(src) && (src[q] < 0x80 || !wideStop(src[q:])) && (!endsValue(src[q]) || goesOn(src, p, q, v.pass, v.spaced && v.sep != '=')) {
 		v.b, v.next, v.more = q, q, true
 		return
 	}
@@ -70,6 +70,16 @@ func connectionPart(src string, q int) int {
 		}
 	}
 	return q
+}
+
+// wideStop reports a full-width sign between clauses.
+func wideStop(t string) bool {
+	for _, w := range [...]string{"\uFF0C", "\u3002", "\u3001", "\uFF1B", "\uFF09"} {
+		if strings.HasPrefix(t, w) {
+			return true
+		}
+	}
+	return false
 }
 
 func endsValue(c byte) bool {
@@ -134,6 +144,8 @@ func goesOn(src string, p, q int, pass, prose bool) bool {
 			}
 		}
 		return true
+	case '\'':
+		return pass && isAlnum(next) && isAlnum(src[q-1]) && src[p] != '\'' && hasDigit(src[p:q])
 	case ')', ']', '}', '|', '>':
 		return pass && isAlnum(next) && (hasDigit(src[p:q]) || hasSymbol(src[p:q])) && src[p] != '('
 	}

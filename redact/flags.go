@@ -20,7 +20,7 @@ func (s *scanner) flag(i int) int {
 	}
 	switch {
 	case c == 'p' && next != ' ' && (strings.Contains(line, "mysql") || strings.Contains(line, "mariadb")),
-		c == 'p' && next == ' ' && strings.Contains(line, "sshpass"),
+		c == 'p' && next == ' ' && (strings.Contains(line, "sshpass") || strings.Contains(line, " login ")),
 		c == 'a' && next == ' ' && strings.Contains(line, "redis-cli"):
 		if next == ' ' {
 			q++
@@ -32,6 +32,21 @@ func (s *scanner) flag(i int) int {
 		return s.login(q + 1)
 	}
 	return i + 1
+}
+
+// userOption reports the options of curl that take user:password.
+func userOption(name string) bool { return name == "user" || name == "proxy-user" }
+
+// userOf handles such an option at i, which ends at q. If the line is not curl's, scanning goes on at resume.
+func (s *scanner) userOf(i, q, resume int) int {
+	line := s.src[max(s.context, i-2*window):i]
+	if n := strings.LastIndexByte(line, '\n'); n >= 0 {
+		line = line[n+1:]
+	}
+	if !strings.Contains(line, "curl") {
+		return resume
+	}
+	return max(resume, s.login(q+1))
 }
 
 // login handles user:password at p.

@@ -69,7 +69,7 @@ var firstShape = func() (t [256]uint8) {
 // prefix: what a token begins with, and words before or about a secret.
 var wordsLookedAt = [...]string{
 	"atla", "bear", "Bear", "BEAR", "basi", "Basi", "BASI",
-	"is ", "is:", "es ", "est ", "ist ", "eyJ", "pass", "Pass", "PASS", "iden", "IDEN", "Conv", "conv", "pwd ", "Pwd ", "PWD ",
+	"is ", "is:", "es ", "est ", "ist ", "eyJ", "pass", "Pass", "PASS", "iden", "IDEN", "Conv", "conv", "pwd ", "Pwd ", "PWD ", "pw ", "PW ", "Kenn", "kenn",
 }
 
 // keyStarts holds the first two bytes of all that word looks for: 8 KB, one bit a pair.
@@ -130,7 +130,7 @@ func (s *scanner) word(i int) int {
 		if end := discordToken(src, i); end > 0 {
 			return s.emit(i, end, labelKey)
 		}
-	case 'p', 'P':
+	case 'p', 'P', 'k', 'K':
 		if end := s.mentioned(i); end > 0 {
 			return end
 		}

@@ -40,6 +40,9 @@ func (s *scanner) mentioned(i int) int {
 		}
 		w := filler(src[p:])
 		if w == 0 {
+			w = purpose(src[p:limit])
+		}
+		if w == 0 {
 			break
 		}
 		p += w
@@ -75,7 +78,7 @@ func (s *scanner) mentioned(i int) int {
 
 // passwordWord returns the length of the word for a password that t begins with, or 0.
 func passwordWord(t string) int {
-	for _, w := range [...]string{"password", "passcode", "passphrase", "passwd", "passwort", "pwd"} {
+	for _, w := range [...]string{"password", "passcode", "passphrase", "passwd", "passwort", "kennwort", "pwd", "pw"} {
 		if !foldPrefix(t, w) {
 			continue
 		}
@@ -88,9 +91,21 @@ func passwordWord(t string) int {
 	return 0
 }
 
+// purpose returns the length of "for the staging box is" at the beginning of t, or 0.
+func purpose(t string) int {
+	if !strings.HasPrefix(t, "for ") {
+		return 0
+	}
+	n := strings.Index(t, " is ")
+	if n < 0 || strings.Count(t[:n], " ") > 4 || strings.ContainsAny(t[:n], "\n\".,;:()") {
+		return 0
+	}
+	return n + len(" is")
+}
+
 // filler returns the length of a word that may stand between the word password and the password.
 func filler(t string) int {
-	for _, w := range [...]string{"is", "was", "to", "set", "has", "been", "now", "of", "as", "changed", "reset", "updated", "will", "be", "the", "following", "-", "\u2013", "\u2014", "\u2192", "->", "="} {
+	for _, w := range [...]string{"is", "was", "to", "set", "has", "been", "now", "of", "as", "changed", "reset", "updated", "will", "be", "the", "following", "lautet", "ist", "est", "es", "\u00e8", "\u00e9", "-", "\u2013", "\u2014", "\u2192", "->", "="} {
 		if strings.HasPrefix(t, w) && len(t) > len(w) && (t[len(w)] == ' ' || t[len(w)] == ':') {
 			return len(w)
 		}

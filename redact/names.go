@@ -106,7 +106,7 @@ var lastTriples = func() (t [1024]uint32) {
 	for w := range wholeNames {
 		add(w)
 	}
-	for _, w := range [...]string{"key", "keys", "phrase", "code", "string", "passe", "value"} {
+	for _, w := range [...]string{"key", "keys", "phrase", "code", "string", "passe", "value", "default"} {
 		add(w)
 	}
 	return t

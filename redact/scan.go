@@ -128,7 +128,7 @@ func (s *scanner) run(i int) int {
 func idle(c, next byte) bool {
 	switch c {
 	case '(':
-		return next != '"' && next != '\''
+		return next != '"' && next != '\'' && next != '\\'
 	case '[':
 		return !isUpper(next)
 	case '-':
@@ -185,6 +185,10 @@ func (s *scanner) look(i int) int {
 		return s.bracket(i)
 	case classCall:
 		return s.argument(i)
+	case classWide:
+		if strings.HasPrefix(s.src[i:], wideColon) {
+			return s.assignment(i, i+len(wideColon))
+		}
 	}
 	return i + 1
 }
@@ -251,7 +255,20 @@ func (s *scanner) lookAgain(a int) {
 		return
 	}
 	t := *s
-	t.src, t.open, t.again, t.swallow, t.fresh = s.src[:a], false, true, swallow{}, true
+	t.again, t.fresh = true, true
+	t.tryTo(s, i, a)
+}
+
+// scanTo scans what stands between i and a finding at a, which was found before it was looked at.
+func (s *scanner) scanTo(i, a int) {
+	t := *s
+	t.fresh = false
+	t.tryTo(s, i, a)
+}
+
+// tryTo scans src[i:a] as if the text ended there, and gives s what it finds.
+func (t *scanner) tryTo(s *scanner, i, a int) {
+	t.src, t.open, t.swallow = s.src[:a], false, swallow{}
 	t.v6Until, t.tokenUntil, t.numberKnown, t.urlAt, t.urlColon, t.own = 0, 0, false, -1, -1, nil
 	if t.run(i); t.copied > s.copied {
 		s.out, s.found, s.copied, s.changed, s.floor, s.context, s.last = t.out, t.found, t.copied, true, t.floor, t.context, t.last

@@ -222,7 +222,7 @@ func (s *scanner) settled(i int) bool {
 			if copula(src, i) > 0 && s.statedKind(i) != nameNone {
 				return s.lineSettled(i)
 			}
-		case 'p':
+		case 'p', 'k':
 			if passwordWord(src[i:]) > 0 || foldPrefix(src[i:], "pass ") {
 				return s.lineSettled(i)
 			}
@@ -249,7 +249,7 @@ func (s *scanner) settled(i int) bool {
 			return s.lineSettled(i) || !strings.HasPrefix("BEGIN ", src[j:min(len(src), j+6)])
 		case j-i == 1 && (src[j] == 'p' || src[j] == 'a' || src[j] == 'u') && !inWord(s.before(i)):
 			line := src[max(0, i-2*window):i]
-			for _, w := range [...]string{"mysql", "mariadb", "sshpass", "redis-cli", "curl"} {
+			for _, w := range [...]string{"mysql", "mariadb", "sshpass", " login ", "redis-cli", "curl"} {
 				if strings.Contains(line, w) {
 					return s.lineSettled(i)
 				}
@@ -259,7 +259,7 @@ func (s *scanner) settled(i int) bool {
 			for q < len(src) && (inWord(src[q]) || src[q] == '-') {
 				q++
 			}
-			return q < len(src) && (src[q] != ' ' || classify(src[j:q]) == nameNone) || s.lineSettled(i)
+			return q < len(src) && (src[q] != ' ' && src[q] != '=' || classify(src[j:q]) == nameNone && !userOption(src[j:q])) || s.lineSettled(i)
 		}
 		return ends(src, i, &token, 1)
 	case classGreater:
@@ -268,6 +268,8 @@ func (s *scanner) settled(i int) bool {
 		return ends(src, i, &token, 1) && s.mailSettled(i) && s.assignmentSettled(i, i+6) && (s.tagKind(i) == nameNone || s.lineSettled(i))
 	case classCall:
 		return s.argumentSettled(i)
+	case classWide:
+		return len(src)-i >= len(wideColon) && (!strings.HasPrefix(src[i:], wideColon) || s.assignmentSettled(i, i+len(wideColon)))
 	case classOpen:
 		rest := src[i+1:]
 		k := 0
@@ -313,8 +315,11 @@ func (s *scanner) assignmentSettled(i, p int) bool {
 		}
 		return false
 	}
-	if name, _ := s.nameBefore(i); name != "" && (classify(name) != nameNone || len(name) == 5 && foldPrefix(name, "value")) {
-		return s.lineSettled(i)
+	if name, _ := s.nameBefore(i); name != "" && (classify(name) != nameNone || len(name) == 5 && foldPrefix(name, "value") || name == "default") {
+		for p < len(s.src) && isBlank(s.src[p]) {
+			p++
+		}
+		return s.lineSettled(i) && s.src[p] != '|' && s.src[p] != '>' // whose value is on the next line
 	}
 	return true
 }
