@@ -2,6 +2,7 @@ package aurea
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"sync"
 	"time"
@@ -11,13 +12,15 @@ import (
 )
 
 const (
-	// shareRefresh is how often a process looks who else uses a model, and shareWindow how long another's use counts.
-	shareRefresh = time.Second
-	shareWindow  = 5 * shareRefresh
-	// A process that stood still for stillAfter asks for its share again: that is sooner than the others take it, with a second for clocks that differ. A newcomer, and
-	// one that comes back, waits for roomTime until the others have looked.
-	stillAfter = shareWindow - 2*shareRefresh
-	roomTime   = shareRefresh + shareRefresh/2
+	// shareRefresh is how often a process looks who else uses a model, and joinRefresh how often one that has no share yet.
+	shareRefresh = 800 * time.Millisecond
+	joinRefresh  = 200 * time.Millisecond
+	// Another's use counts for shareWindow after it last told of it, by the store's clock. A process goes on with its share for no longer than shareKept after it asked how large that is,
+	// by its own clocks: whoever is cut off from the store has stopped before the others take its share. So a dead process's share is free again within shareWindow.
+	shareKept   = 10 * time.Second
+	shareWindow = 12 * time.Second
+	// roomTime is how long an answer of the store may be on its way to the others who have asked.
+	roomTime = 250 * time.Millisecond
 	// coldStart is for how long after the end of another process its last minute counts at the provider.
 	coldStart = time.Minute + shareRefresh
 )
@@ -25,7 +28,7 @@ const (
 type limitFunc func(provider, model, settings string) (ratelimit.Limits, ratelimit.Profile)
 
 // limits holds one limiter per provider, key and model. Processes on one store divide each limit by their number: every one notes that it uses the model
-// before its first call, and looks once a second who else does. Safe for concurrent use.
+// before its first call, and looks about once a second who else does; what a provider told one of them to wait all learn then. Safe for concurrent use.
 type limits struct {
 	store store.Ledger
 	owner func() store.OwnerID
@@ -38,6 +41,7 @@ type limits struct {
 	stop     context.CancelFunc
 	stopped  chan struct{}
 	closed   bool
+	urgent   chan limitID // a provider has told to wait
 }
 
 // birth is a limiter, which may be used when the store has been told of it.
@@ -47,6 +51,10 @@ type birth struct {
 	profile  ratelimit.Profile
 	settings string
 	round    int // of limits, when a call found it
+
+	mu     sync.Mutex // one looks at a time
+	asked  time.Time  // when the store last answered
+	joined time.Time  // when it first told the store of itself, by the store's clock, while not all others know; else zero
 }
 
 // birthTimeout bounds how long the first call of a model waits for the store.
@@ -57,7 +65,7 @@ type limitID struct{ provider, key, model string }
 func (id limitID) String() string { return id.provider + "|" + id.key + "|" + id.model }
 
 func newLimits(find limitFunc, st store.Ledger, owner func() store.OwnerID) *limits {
-	return &limits{find: find, store: st, owner: owner, limiters: make(map[limitID]*birth), days: make(map[limitID]*dayShare)}
+	return &limits{find: find, store: st, owner: owner, limiters: make(map[limitID]*birth), days: make(map[limitID]*dayShare), urgent: make(chan limitID, 16)}
 }
 
 // of returns the limiter, made at its first use. Calls of other models do not wait for that.
@@ -77,6 +85,7 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 	allowance, profile := l.find(id.provider, model, settings)
 	b := &birth{lim: ratelimit.New(allowance, profile), ready: make(chan struct{}), profile: profile, settings: settings, round: l.round}
 	l.limiters[id] = b
+	l.told(id, b.lim)
 	if l.closed {
 		b.lim.Close()
 	} else if l.stop == nil {
@@ -88,8 +97,18 @@ func (l *limits) of(up *upstream, key int, model, settings string) *ratelimit.Li
 	lim := b.lim
 	l.mu.Unlock()
 	defer close(b.ready)
-	l.begin(id, lim, allowance)
+	l.begin(id, b, lim)
 	return lim
+}
+
+// told has the store told soon of what a provider tells a limiter.
+func (l *limits) told(id limitID, lim *ratelimit.Limiter) {
+	lim.Notify(func() {
+		select {
+		case l.urgent <- id:
+		default: // at the next look
+		}
+	})
 }
 
 // configure replaces the limits that are configured. Calls that wait already follow the new ones.
@@ -112,7 +131,9 @@ func (l *limits) renew(id limitID, b *birth) {
 	}
 	owners := b.lim.Owners()
 	b.lim, b.profile = ratelimit.New(allowance, profile), profile
+	l.told(id, b.lim)
 	b.lim.SetOwners(owners)
+	b.lim.Attend(time.Now(), shareKept)
 	b.lim.ColdStart()
 	delete(l.days, id) // what the one before took of the day stays taken
 }
@@ -125,49 +146,73 @@ func (l *limits) allowance(provider, model, settings string) (ratelimit.Limits, 
 	return find(provider, model, settings)
 }
 
-// begin finds out who else uses a limit, and takes a share of the day.
-func (l *limits) begin(id limitID, lim *ratelimit.Limiter, allowance ratelimit.Limits) {
+// begin finds out who else uses a limit, and takes a share of the day. Without an answer of the store there is no share.
+func (l *limits) begin(id limitID, b *birth, lim *ratelimit.Limiter) {
 	ctx, cancel := context.WithTimeout(context.Background(), birthTimeout)
 	defer cancel()
-	owners, left := l.look(ctx, id, lim)
-	lim.Attend(stillAfter)
-	if time.Since(left) < coldStart {
+	lim.Lapse()
+	if users, ok := l.look(ctx, id, b, lim); ok && users.Now.Sub(users.Left) < coldStart {
 		lim.ColdStart() // what the one before let through still counts at the provider
-	}
-	if owners > 1 && allowance != (ratelimit.Limits{}) {
-		lim.HoldFor(roomTime, "other processes make room for this one")
 	}
 	if share := l.shareOf(id, lim); share != nil {
 		share.renew(ctx, l.store, id, lim)
 	}
 }
 
-// look tells the store that this process uses the limit, and the limiter how many do. Without an answer the last share stays. left is when a process that
-// is gone last used it.
-func (l *limits) look(ctx context.Context, id limitID, lim *ratelimit.Limiter) (owners int, left time.Time) {
-	now := time.Now()
-	n, left, err := l.store.UseModel(ctx, l.owner(), id.String(), now, now.Add(-shareWindow))
-	if err != nil {
-		return 0, left
+// look tells the store that this process uses the limit, and the limiter how many do and what a provider has told them. Without an answer the last share stays, for as long as it is kept.
+func (l *limits) look(ctx context.Context, id limitID, b *birth, lim *ratelimit.Limiter) (store.ModelUsers, bool) {
+	if !b.mu.TryLock() {
+		return store.ModelUsers{}, false
 	}
-	lim.SetOwners(max(n, 1))
-	return n, left
+	defer b.mu.Unlock()
+	asked := time.Now()
+	users, err := l.store.UseModel(ctx, store.ModelUse{Owner: l.owner(), Key: id.String(), Now: asked, Window: shareWindow, Held: lim.Asked()})
+	if err != nil {
+		return users, false
+	}
+	lim.SetOwners(max(users.Owners, 1))
+	if users.Held > 0 {
+		lim.Told(users.Held)
+	}
+	if forgotten := asked.Round(0).Sub(b.asked.Round(0)) > shareKept || asked.Sub(b.asked) > shareKept; forgotten || b.joined.IsZero() && !lim.Attend(asked, shareKept) {
+		b.joined = users.Now
+	}
+	b.asked = asked
+	switch {
+	case b.joined.IsZero():
+	case users.Owners <= 1:
+		b.joined = time.Time{}
+		lim.Resume(asked, shareKept, 0)
+	case users.Oldest.After(b.joined): // all have looked since
+		b.joined = time.Time{}
+		lim.Resume(asked, shareKept, roomTime)
+	}
+	return users, true
 }
 
 func (l *limits) watch(ctx context.Context) {
 	defer close(l.stopped)
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	beside.Go(func() { l.attend(ctx) })
-	tick := time.NewTicker(shareRefresh)
+	tick, quick := time.NewTicker(shareRefresh), time.NewTicker(joinRefresh)
 	defer tick.Stop()
+	defer quick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case id := <-l.urgent:
+			if b, lim := l.one(id); b != nil {
+				l.look(ctx, id, b, lim)
+			}
+		case <-quick.C:
+			for id, b := range l.births() {
+				if lim, joins := l.joining(b); joins {
+					l.look(ctx, id, b, lim)
+				}
+			}
 		case <-tick.C:
-			for id, lim := range l.all() {
-				l.refresh(ctx, id, lim)
+			for id, b := range l.births() {
+				_, lim := l.one(id)
+				l.look(ctx, id, b, lim)
 				if d := l.shareOf(id, lim); d != nil {
 					d.renew(ctx, l.store, id, lim)
 				}
@@ -176,34 +221,33 @@ func (l *limits) watch(ctx context.Context) {
 	}
 }
 
-// refresh looks, and takes up a share again that lapsed, once the store has told how large it is.
-func (l *limits) refresh(ctx context.Context, id limitID, lim *ratelimit.Limiter) {
-	away, asked := !lim.Attend(stillAfter), time.Now()
-	owners, _ := l.look(ctx, id, lim)
-	switch {
-	case !away || owners == 0:
-	case time.Since(asked) > shareRefresh: // an old answer, to one that stood still again perhaps
-	case owners == 1:
-		lim.Resume(stillAfter, 0)
-	default:
-		lim.Resume(stillAfter, roomTime)
-	}
+func (l *limits) births() map[limitID]*birth {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.limiters)
 }
 
-// attend tells the limiters that this process is awake. It asks nobody, so a slow store does not look like a sleep.
-func (l *limits) attend(ctx context.Context) {
-	tick := time.NewTicker(shareRefresh)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			for _, lim := range l.all() {
-				lim.Attend(stillAfter)
-			}
-		}
+// one returns a limiter as it is now.
+func (l *limits) one(id limitID) (*birth, *ratelimit.Limiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.limiters[id]
+	if !ok {
+		return nil, nil
 	}
+	return b, b.lim
+}
+
+// joining reports whether a limiter has no share because not all others know of it yet.
+func (l *limits) joining(b *birth) (lim *ratelimit.Limiter, joins bool) {
+	if !b.mu.TryLock() {
+		return nil, false // it is looking
+	}
+	joins = !b.joined.IsZero()
+	b.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return b.lim, joins
 }
 
 func (l *limits) all() map[limitID]*ratelimit.Limiter {

@@ -60,15 +60,15 @@ func TestCloseRefusesWhoWaits(t *testing.T) {
 // slowStore takes its time to say who uses one model.
 type slowStore struct{ store.Store }
 
-func (s slowStore) UseModel(ctx context.Context, owner store.OwnerID, model string, now, since time.Time) (int, time.Time, error) {
-	if !strings.HasSuffix(model, "|free") {
-		return s.Store.UseModel(ctx, owner, model, now, since)
+func (s slowStore) UseModel(ctx context.Context, use store.ModelUse) (store.ModelUsers, error) {
+	if !strings.HasSuffix(use.Key, "|free") {
+		return s.Store.UseModel(ctx, use)
 	}
 	select {
 	case <-ctx.Done():
-		return 0, time.Time{}, context.Cause(ctx)
+		return store.ModelUsers{}, context.Cause(ctx)
 	case <-time.After(time.Hour):
-		return 0, time.Time{}, errors.New("late")
+		return store.ModelUsers{}, errors.New("late")
 	}
 }
 

@@ -97,6 +97,13 @@ func (d *dimension) setLimit(now int64, limit, pace, wide float64) {
 	}
 }
 
+// skip leaves one call out.
+func (d *dimension) skip(now int64) {
+	if d.rate > 0 {
+		d.next = max(d.next, float64(now)) + 1/d.rate
+	}
+}
+
 func (d *dimension) forget() {
 	d.first += int64(len(d.log))
 	d.log, d.next = nil, math.Inf(-1)

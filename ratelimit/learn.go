@@ -112,6 +112,7 @@ func (l *Limiter) refused(now int64, p *Permit, wait time.Duration, named bool) 
 		l.slowDown(now, p)
 		l.holdFor(now, bareHold, providerAsked)
 	}
+	l.asked = max(l.asked, now+int64(max(min(wait, maxHold), bareHold)))
 }
 
 // slowDown answers a 429 that says nothing: the limit is what was let through in the last window, if that was at least half of it; else 0.7 of it. At most once a window.

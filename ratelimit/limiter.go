@@ -37,6 +37,8 @@ type Limiter struct {
 	oversleep func() time.Duration // nil but in tests of late timers
 
 	awake, awakeWall int64 // until when the share is ours, by either clock; 0 if that has no end
+	asked            int64 // until when the provider has told this process to send nothing
+	notify           func()
 
 	last    int64 // when a call was let through
 	held    int64 // nothing goes before
@@ -247,7 +249,7 @@ func (l *Limiter) ready(now int64, w weights) hurdle {
 		h.until(l.days.ready(now, l.dayLimits(), w))
 	}
 	h.until(l.held, l.heldBy)
-	if l.lapsed(now) {
+	if l.lapsed(now) && l.shared() {
 		h.until(now+int64(lapseWait), lapsed)
 	}
 	if l.probing && l.probe != nil && now < l.probe.at+int64(probeWait) {

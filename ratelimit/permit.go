@@ -61,6 +61,9 @@ type Feedback struct {
 func (p *Permit) Done(f Feedback) {
 	l := p.l
 	said := readings(f.Header)
+	if f.Status == http.StatusTooManyRequests && f.RateLimited && l.notify != nil {
+		defer l.notify()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p.ended {

@@ -17,7 +17,7 @@ import (
 func TestAShareLapses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := ratelimit.New(ratelimit.Limits{RPM: 600}, ratelimit.Generic())
-		if !l.Attend(3 * time.Second) {
+		if !l.Attend(time.Now(), 3*time.Second) {
 			t.Fatal("it lapsed before it began")
 		}
 		done(must(t, l, small))
@@ -25,7 +25,7 @@ func TestAShareLapses(t *testing.T) {
 		if wait, why := refusedFor(t, l, small); wait <= 0 || why == "" {
 			t.Errorf("it goes after the lapse (%s, %q)", wait, why)
 		}
-		if l.Attend(3 * time.Second) {
+		if l.Attend(time.Now(), 3*time.Second) {
 			t.Error("it is awake by itself")
 		}
 		went := make(chan time.Time, 1)
@@ -42,7 +42,7 @@ func TestAShareLapses(t *testing.T) {
 			t.Error("a call that waited went in the lapse")
 		}
 		resumed := time.Now()
-		l.Resume(3*time.Second, 1500*time.Millisecond)
+		l.Resume(time.Now(), 3*time.Second, 1500*time.Millisecond)
 		if at := (<-went).Sub(resumed); at < 1500*time.Millisecond || at > 1600*time.Millisecond {
 			t.Errorf("it went after %s", at)
 		}
@@ -80,7 +80,7 @@ func TestWhoWakesKeepsTheSum(t *testing.T) {
 // stand runs two limiters, the second of which stands still for a while, and returns the most calls that went in a minute.
 func stand(rpm int64, before, stall, phase time.Duration) int64 {
 	const (
-		look, window, still, room = time.Second, 5 * time.Second, 3 * time.Second, 1500 * time.Millisecond
+		look, window, still, room = time.Second, 12 * time.Second, 10 * time.Second, 1500 * time.Millisecond
 	)
 	var (
 		mu     sync.Mutex
@@ -95,7 +95,7 @@ func stand(rpm int64, before, stall, phase time.Duration) int64 {
 	for range 2 {
 		l := ratelimit.New(ratelimit.Limits{RPM: rpm}, ratelimit.Generic())
 		l.SetOwners(2)
-		l.Attend(still)
+		l.Attend(time.Now(), still)
 		limiters = append(limiters, l)
 	}
 	pause := func() { // the second one's
@@ -134,7 +134,7 @@ func stand(rpm int64, before, stall, phase time.Duration) int64 {
 				if i == 1 {
 					pause()
 				}
-				away := !l.Attend(still)
+				away := !l.Attend(time.Now(), still)
 				mu.Lock()
 				if i == 1 {
 					seen = time.Now()
@@ -146,7 +146,7 @@ func stand(rpm int64, before, stall, phase time.Duration) int64 {
 				mu.Unlock()
 				l.SetOwners(owners)
 				if away {
-					l.Resume(still, room)
+					l.Resume(time.Now(), still, room)
 				}
 			}
 		})

@@ -307,10 +307,8 @@ type Ledger interface {
 	// ModelSums returns sums by model over a job's calls.
 	ModelSums(ctx context.Context, job string) (map[string]ModelSum, error)
 
-	// UseModel notes that an owner uses a provider's model now and returns how many live owners did so since the
-	// given time; they share its rate limit. left is when an owner that lives no more last did, as far as no later call of UseModel
-	// has told so already; zero if none.
-	UseModel(ctx context.Context, owner OwnerID, key string, now, since time.Time) (owners int, left time.Time, err error)
+	// UseModel notes that an owner uses a provider's model, and returns who else does: they share its rate limit.
+	UseModel(ctx context.Context, use ModelUse) (ModelUsers, error)
 	// TakeDay takes up to want of what is left of a provider's model's limit for the day that begins at day, for all processes together, each part as far as there is
 	// some, and returns what it got and what all have taken. A part below zero is given back. A limit of 0 is none. Earlier days are forgotten.
 	TakeDay(ctx context.Context, key string, day time.Time, want, limit DayUse) (got, taken DayUse, err error)
@@ -328,6 +326,30 @@ func (taken DayUse) Take(want, limit DayUse) (got DayUse) {
 		return max(want, -taken)
 	}
 	return DayUse{part(taken.Requests, want.Requests, limit.Requests), part(taken.Tokens, want.Tokens, limit.Tokens)}
+}
+
+// ModelUse is what an owner tells of a provider's model that it uses.
+type ModelUse struct {
+	Owner OwnerID
+	Key   string
+	// Now is the owner's clock. A store that many machines share goes by its own.
+	Now time.Time
+	// Window is for how long the use of another counts.
+	Window time.Duration
+	// Held is for how long the provider has told this owner to send nothing; 0 if it has not.
+	Held time.Duration
+}
+
+// ModelUsers are those who use a provider's model. Times are by the clock that the store goes by.
+type ModelUsers struct {
+	// Owners is how many live owners have told of their use within the window, the one that asks included.
+	Owners int
+	// Now is when it was asked, and Oldest when the one of them told last that has been silent for longest.
+	Now, Oldest time.Time
+	// Left is when an owner that lives no more last used it, as far as no later call of UseModel has told so already; zero if none.
+	Left time.Time
+	// Held is for how long the provider has told any of them to send nothing.
+	Held time.Duration
 }
 
 // Presence knows whether owners live. It belongs to the backend, because what proves a death does: a kernel lock on one

@@ -251,27 +251,35 @@ func (s *Store) ModelSums(ctx context.Context, id string) (_ map[string]store.Mo
 }
 
 // UseModel implements [store.Ledger].
-func (s *Store) UseModel(ctx context.Context, by store.OwnerID, model string, now, since time.Time) (n int, left time.Time, err error) {
+func (s *Store) UseModel(ctx context.Context, use store.ModelUse) (u store.ModelUsers, err error) {
 	if err := s.begin(ctx); err != nil {
-		return 0, time.Time{}, err
+		return u, err
 	}
 	defer s.end(&err)
-	if s.models[model] == nil {
-		s.models[model] = map[store.OwnerID]time.Time{}
+	if s.models[use.Key] == nil {
+		s.models[use.Key] = map[store.OwnerID]time.Time{}
 	}
-	s.models[model][by] = wall(now)
-	for id, at := range s.models[model] {
+	u.Now = wall(use.Now)
+	s.models[use.Key][use.Owner] = u.Now
+	for id, at := range s.models[use.Key] {
 		switch o, ok := s.owners[id]; {
 		case !ok || o.State != store.OwnerLive:
-			if at.After(left) {
-				left = at
+			if at.After(u.Left) {
+				u.Left = at
 			}
-			delete(s.models[model], id)
-		case !at.Before(since):
-			n++
+			delete(s.models[use.Key], id)
+		case !at.Before(u.Now.Add(-use.Window)):
+			u.Owners++
+			if u.Oldest.IsZero() || at.Before(u.Oldest) {
+				u.Oldest = at
+			}
 		}
 	}
-	return n, left, nil
+	if until := u.Now.Add(use.Held); use.Held > 0 && until.After(s.held[use.Key]) {
+		s.held[use.Key] = until
+	}
+	u.Held = max(0, s.held[use.Key].Sub(u.Now))
+	return u, nil
 }
 
 // TakeDay implements [store.Ledger].

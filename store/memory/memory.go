@@ -30,6 +30,7 @@ type Store struct {
 	doubts   []store.Doubt // by ID − 1; ended ones have no amount
 	jobs     map[string]*job
 	models   map[string]map[store.OwnerID]time.Time
+	held     map[string]time.Time // until when providers have told those who use a model to send nothing
 	days     map[string]day
 	changes  []store.Change // by ID − 1
 
@@ -65,6 +66,7 @@ func New(o Options) *Store {
 		calls:    newCallLog(),
 		jobs:     map[string]*job{},
 		models:   map[string]map[store.OwnerID]time.Time{},
+		held:     map[string]time.Time{},
 		days:     map[string]day{},
 		living:   map[store.OwnerID]bool{},
 		claimed:  map[store.OwnerID]bool{},

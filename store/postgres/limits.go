@@ -7,21 +7,33 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
-// UseModel implements [store.Ledger].
-func (s *Store) UseModel(ctx context.Context, owner store.OwnerID, key string, now, since time.Time) (n int, left time.Time, err error) {
-	const ofOthers = `model = $1 AND owner NOT IN (SELECT id FROM owner WHERE state = 'live' AND state <> 'gone')`
-	model := plain(key)
+// UseModel implements [store.Ledger], by the clock of the server: those of machines differ.
+func (s *Store) UseModel(ctx context.Context, use store.ModelUse) (u store.ModelUsers, err error) {
+	const (
+		clock    = `(extract(epoch FROM clock_timestamp()) * 1000000000)::bigint`
+		ofOthers = `model = $1 AND owner NOT IN (SELECT id FROM owner WHERE state = 'live' AND state <> 'gone')`
+	)
+	model := plain(use.Key)
+	var held int64
 	err = s.update(ctx, lockAlive, func(t *tx) error {
-		return t.ask(
-			do(`INSERT INTO model_use (model, owner, at) VALUES ($1, $2, $3) ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at`,
-				model, plain(owner), nanos(now)),
-			do(`SELECT coalesce(max(at), 0) FROM model_use WHERE `+ofOthers, model).into(instant{&left}),
+		err := t.ask(
+			do(`INSERT INTO model_use (model, owner, at, held) VALUES ($1, $2, `+clock+`, greatest(
+				CASE WHEN $3::bigint > 0 THEN `+clock+` + $3::bigint ELSE 0 END, (SELECT coalesce(max(held), 0) FROM model_use WHERE model = $1)))
+			ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at, held = excluded.held RETURNING at, held`,
+				model, plain(use.Owner), use.Held.Nanoseconds()).into(instant{&u.Now}, &held),
+			do(`SELECT coalesce(max(at), 0) FROM model_use WHERE `+ofOthers, model).into(instant{&u.Left}),
 			do(`DELETE FROM model_use WHERE `+ofOthers, model),
-			do(`SELECT count(*) FROM model_use m JOIN owner o ON o.id = m.owner WHERE m.model = $1 AND m.at >= $2 AND o.state = 'live'`,
-				model, nanos(since)).into(&n),
 		)
+		if err != nil {
+			return err
+		}
+		return t.ask(do(`SELECT count(*), coalesce(min(m.at), 0) FROM model_use m JOIN owner o ON o.id = m.owner WHERE m.model = $1 AND m.at >= $2 AND o.state = 'live'`,
+			model, nanos(u.Now.Add(-use.Window))).into(&u.Owners, instant{&u.Oldest}))
 	})
-	return n, left, err
+	if held > 0 {
+		u.Held = max(0, time.Unix(0, held).Sub(u.Now))
+	}
+	return u, err
 }
 
 // TakeDay implements [store.Ledger].

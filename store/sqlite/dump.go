@@ -17,7 +17,7 @@ var dumped = []struct{ table, id string }{
 
 // plainTables have no checksums.
 var plainTables = map[string]string{
-	"model_use": "model, owner, at", "lane": "id, job, name", "trash": "num, job, last_call", "sqlite_sequence": "name, seq",
+	"model_use": "model, owner, at, held", "lane": "id, job, name", "trash": "num, job, last_call", "sqlite_sequence": "name, seq",
 }
 
 // Dump puts out every row, table by table, for another database: int64, string and []byte. put must not keep a row. Nobody else writes meanwhile. A ledger that

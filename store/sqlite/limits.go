@@ -7,21 +7,31 @@ import (
 	"github.com/andres20980/aurea-orchestrator/store"
 )
 
-// UseModel implements [store.Ledger].
-func (s *Store) UseModel(ctx context.Context, owner store.OwnerID, key string, now, since time.Time) (n int, left time.Time, err error) {
+// UseModel implements [store.Ledger], by the clock of the machine that the file is on.
+func (s *Store) UseModel(ctx context.Context, use store.ModelUse) (u store.ModelUsers, err error) {
+	now, until := nanos(use.Now), int64(0)
+	if use.Held > 0 {
+		until = now + use.Held.Nanoseconds()
+	}
 	err = s.update(ctx, func(t *tx) error {
-		if _, err := t.exec(qUseModel, key, owner, nanos(now)); err != nil {
+		var held int64
+		if err := one(t, qModelHeld, []any{use.Key}, &held); err != nil {
 			return err
 		}
-		if err := one(t, qModelLeft, []any{key}, instant{&left}); err != nil {
+		held = max(held, until)
+		if _, err := t.exec(qUseModel, use.Key, use.Owner, now, held); err != nil {
 			return err
 		}
-		if _, err := t.exec(qModelForget, key); err != nil {
+		if err := one(t, qModelLeft, []any{use.Key}, instant{&u.Left}); err != nil {
 			return err
 		}
-		return one(t, qModelUsers, []any{key, nanos(since)}, &n)
+		if _, err := t.exec(qModelForget, use.Key); err != nil {
+			return err
+		}
+		u.Now, u.Held = use.Now, time.Duration(max(0, held-now))
+		return one(t, qModelUsers, []any{use.Key, nanos(use.Now.Add(-use.Window))}, &u.Owners, instant{&u.Oldest})
 	})
-	return n, left, err
+	return u, err
 }
 
 // TakeDay implements [store.Ledger].

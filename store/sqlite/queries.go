@@ -78,11 +78,12 @@ var (
 	// Every schema has these columns.
 	qDoubtAmounts = `SELECT counter, amount FROM doubt`
 
-	qUseModel = `INSERT INTO model_use (model, owner, at) VALUES (?, ?, ?)
-	ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at`
+	qUseModel = `INSERT INTO model_use (model, owner, at, held) VALUES (?, ?, ?, ?)
+	ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at, held = excluded.held`
+	qModelHeld   = `SELECT coalesce(max(held), 0) FROM model_use WHERE model = ?`
 	qModelLeft   = `SELECT coalesce(max(at), 0) FROM model_use WHERE model = ? AND owner NOT IN (SELECT id FROM owner WHERE state = 'live')`
 	qModelForget = `DELETE FROM model_use WHERE model = ? AND owner NOT IN (SELECT id FROM owner WHERE state = 'live')`
-	qModelUsers  = `SELECT count(*) FROM model_use m JOIN owner o ON o.id = m.owner
+	qModelUsers  = `SELECT count(*), coalesce(min(m.at), 0) FROM model_use m JOIN owner o ON o.id = m.owner
 	WHERE m.model = ? AND m.at >= ? AND o.state = 'live'`
 
 	qDayForget = `DELETE FROM day_use WHERE model = ? AND day < ?`

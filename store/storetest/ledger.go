@@ -289,34 +289,50 @@ func testCalls(_ *testing.T, b *bench) {
 func testUseModel(_ *testing.T, b *bench) {
 	b.join("a")
 	b.join("b")
-	for i, step := range []struct {
-		owner store.OwnerID
-		key   string
-		after time.Duration
-		want  int
-	}{
-		{"a", "m", 0, 1},
-		{"b", "m", time.Second, 2},
-		{"b", "n", time.Second, 1},
-		{"b", "m", time.Minute, 1},
-		{"a", "m", time.Minute, 2},
-	} {
-		at := b.now.Add(step.after)
-		n, left, err := b.st.UseModel(b.ctx, step.owner, step.key, at, at.Add(-10*time.Second))
+	use := func(owner store.OwnerID, key string, window, held time.Duration) store.ModelUsers {
+		b.now = b.now.Add(time.Second) // where the store has no clock of its own
+		u, err := b.st.UseModel(b.ctx, store.ModelUse{Owner: owner, Key: key, Now: b.now, Window: window, Held: held})
 		b.ok(err)
-		b.same("left by nobody", time.Time{}, left)
-		if n != step.want {
-			b.Fatalf("step %d: %d owners, want %d", i, n, step.want)
+		if u.Oldest.After(u.Now) || u.Now.Sub(u.Oldest) > window {
+			b.Fatalf("the oldest of %s is at %s, now %s", window, u.Oldest, u.Now)
+		}
+		return u
+	}
+	for i, step := range []struct {
+		owner  store.OwnerID
+		key    string
+		window time.Duration
+		want   int
+	}{
+		{"a", "m", time.Hour, 1},
+		{"b", "m", time.Hour, 2},
+		{"b", "n", time.Hour, 1},
+		{"b", "m", time.Nanosecond, 1},
+		{"a", "m", time.Hour, 2},
+	} {
+		u := use(step.owner, step.key, step.window, 0)
+		b.same("left by nobody, held by nobody", store.ModelUsers{}, store.ModelUsers{Left: u.Left, Held: u.Held})
+		if u.Owners != step.want || step.want == 1 && !u.Oldest.Equal(u.Now) {
+			b.Fatalf("step %d: %+v, want %d owners", i, u, step.want)
 		}
 	}
+	joined := use("a", "m", time.Hour, 0).Now
+	b.same("b has not looked since", true, use("a", "m", time.Hour, 0).Oldest.Before(joined))
+	b.same("b has looked", false, use("b", "m", time.Hour, 0).Oldest.Before(joined))
+
+	use("a", "m", time.Hour, time.Minute)
+	held := use("b", "m", time.Hour, 0).Held
+	b.same("what one was told all know", true, held > 50*time.Second && held <= time.Minute)
+	later := use("b", "m", time.Hour, 20*time.Second).Held
+	b.same("and it does not grow by being told on", true, later > 40*time.Second && later < held)
+	b.same("of another model nobody was told", time.Duration(0), use("b", "n", time.Hour, 0).Held)
+
 	b.ok(b.st.Declare(b.ctx, "a", b.now))
-	n, left, err := b.st.UseModel(b.ctx, "b", "m", b.now, time.Time{})
-	b.ok(err)
-	b.same("without the dead", 1, n)
-	b.same("who left a moment ago", true, left.Equal(b.now.Add(time.Minute)))
-	_, left, err = b.st.UseModel(b.ctx, "b", "m", b.now, time.Time{})
-	b.ok(err)
-	b.same("told once", time.Time{}, left)
+	u := use("b", "m", time.Hour, 0)
+	b.same("without the dead", 1, u.Owners)
+	b.same("who left a moment ago", true, !u.Left.IsZero() && u.Left.Before(u.Now))
+	b.same("what the dead was told holds", true, u.Held > 30*time.Second && u.Held < later)
+	b.same("told once", time.Time{}, use("b", "m", time.Hour, 0).Left)
 }
 
 func testTakeDay(_ *testing.T, b *bench) {
