@@ -11,12 +11,14 @@ import (
 func (s *Store) UseModel(ctx context.Context, use store.ModelUse) (u store.ModelUsers, err error) {
 	const (
 		clock    = `(extract(epoch FROM clock_timestamp()) * 1000000000)::bigint`
-		ofOthers = `model = $1 AND owner NOT IN (SELECT id FROM owner WHERE state = 'live' AND state <> 'gone')`
+		ofOthers = `model = $1 AND owner NOT IN (SELECT id FROM owner WHERE state = 'live')`
 	)
 	model := plain(use.Key)
 	var held int64
 	err = s.update(ctx, lockAlive, func(t *tx) error {
 		err := t.ask(
+			// One at a time for each model: of two who come at once the later one must see the earlier.
+			do(`SELECT pg_advisory_xact_lock(hashtextextended('aurea model ' || current_schema() || ' ' || $1, 0))`, model),
 			do(`INSERT INTO model_use (model, owner, at, held) VALUES ($1, $2, `+clock+`, greatest(
 				CASE WHEN $3::bigint > 0 THEN `+clock+` + $3::bigint ELSE 0 END, (SELECT coalesce(max(held), 0) FROM model_use WHERE model = $1)))
 			ON CONFLICT (model, owner) DO UPDATE SET at = excluded.at, held = excluded.held RETURNING at, held`,

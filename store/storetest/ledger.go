@@ -1,6 +1,9 @@
 package storetest
 
 import (
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -333,6 +336,35 @@ func testUseModel(_ *testing.T, b *bench) {
 	b.same("who left a moment ago", true, !u.Left.IsZero() && u.Left.Before(u.Now))
 	b.same("what the dead was told holds", true, u.Held > 30*time.Second && u.Held < later)
 	b.same("told once", time.Time{}, use("b", "m", time.Hour, 0).Left)
+}
+
+// Of those who come to a model at once one is alone at most, and none of the others is told that all know of it before they do.
+func testUseModelAtOnce(_ *testing.T, b *bench) {
+	const n = 8
+	owners := make([]store.OwnerID, n)
+	for i := range owners {
+		owners[i] = store.OwnerID(fmt.Sprint("o", i))
+		b.join(owners[i])
+	}
+	for round := range 20 {
+		var all sync.WaitGroup
+		got := make([]store.ModelUsers, n)
+		errs := make([]error, n)
+		for i, owner := range owners {
+			all.Go(func() {
+				got[i], errs[i] = b.st.UseModel(b.ctx, store.ModelUse{Owner: owner, Key: fmt.Sprint("m", round), Now: b.now, Window: time.Hour})
+			})
+		}
+		all.Wait()
+		b.ok(errors.Join(errs...))
+		seen := make(map[int]bool)
+		for _, u := range got {
+			if seen[u.Owners] {
+				b.Fatalf("two that came at once were told of %d owners", u.Owners)
+			}
+			seen[u.Owners] = true
+		}
+	}
 }
 
 func testTakeDay(_ *testing.T, b *bench) {

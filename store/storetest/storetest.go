@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		"SettleRefused":       testSettleRefused,
 		"DaySums":             testDaySums,
 		"UseModel":            testUseModel,
+		"UseModelAtOnce":      testUseModelAtOnce,
 		"TakeDay":             testTakeDay,
 		"Presence":            testPresence,
 		"Jobs":                testJobs,
