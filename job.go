@@ -57,6 +57,8 @@ type JobSpec struct {
 	Batch, Simulated bool
 	// Source names a batch's input file.
 	Source string
+	// Detached is for a batch that whoever is there works on: see batch.Worker. It is fixed when the job is made.
+	Detached bool
 	// PII is what becomes of personal data in all calls of the job and of those below it, if that is stricter than what the configuration says. It is kept with the job when it is made; a job that
 	// is there is not changed by a stricter value, which holds for the Job that is returned.
 	PII PII
@@ -105,7 +107,7 @@ func (o *Orchestrator) OpenJob(ctx context.Context, spec JobSpec) (*Job, error) 
 		return nil, err
 	}
 	want := store.Job{
-		ID: spec.Key + "/" + spec.Name, State: store.JobPending, Batch: spec.Batch, Simulated: spec.Simulated, Source: spec.Source,
+		ID: spec.Key + "/" + spec.Name, State: store.JobPending, Batch: spec.Batch, Simulated: spec.Simulated, Source: spec.Source, Detached: spec.Detached,
 		Created: time.Now(), PII: string(stricter("", spec.PII)),
 	}
 	if spec.Batch {
@@ -199,6 +201,10 @@ func (o *Orchestrator) agrees(ctx context.Context, have, want store.Job, spec Jo
 		return conflict("choose another --job", "is real; it cannot go on as a rehearsal")
 	case have.Batch != want.Batch:
 		return conflict("choose another --job", "is of another kind (batch: %t)", have.Batch)
+	case have.Detached && !want.Detached && want.Batch:
+		return conflict("follow it with aurea jobs watch "+name, "is detached: workers run it")
+	case want.Detached && !have.Detached:
+		return conflict("choose another --job, or start over with --new", "was made without --detach")
 	case want.Parent != "" && have.Parent != want.Parent:
 		return conflict("a parent is fixed when the job is made", "has the parent %q", ShortName(have.Parent))
 	}

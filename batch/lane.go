@@ -15,6 +15,8 @@ const (
 	minRest = 100 * time.Millisecond
 	// roomEvery is how often a run that is paused by a full disk looks for room.
 	roomEvery = time.Second
+	// oldClaim is when what was claimed is given back instead of started: this process stood still, and others may have taken it for dead and the items for theirs.
+	oldClaim = 8 * time.Second
 )
 
 // lane works on the items of one model. It claims no more than can start within about a second, so that a slow model does not
@@ -26,6 +28,7 @@ type lane struct {
 
 	mu       sync.Mutex
 	queue    []store.Item // claimed, not started
+	claimed  time.Time    // when the queue was
 	waiting  int          // started, not sent
 	inFlight int          // started, not ended
 	recent   rate         // starts per second
@@ -60,6 +63,11 @@ func (l *lane) run() {
 			l.putBack(item)
 			return
 		}
+		if l.stale() { // after a long wait for the slot
+			l.r.slots.Release(1)
+			l.putBack(item)
+			continue
+		}
 		l.mu.Lock()
 		l.waiting++
 		l.inFlight++
@@ -72,6 +80,9 @@ func (l *lane) run() {
 // next returns the next item to start; false when nothing is left or the run ends.
 func (l *lane) next() (store.Item, bool) {
 	for l.r.waits.Err() == nil {
+		if l.old() {
+			l.putBackAll()
+		}
 		item, wait, ok := l.take()
 		if ok {
 			return item, true
@@ -97,6 +108,21 @@ func (l *lane) next() (store.Item, bool) {
 		l.pause(wait)
 	}
 	return store.Item{}, false
+}
+
+// old reports whether the queue was claimed long ago, by either clock: the monotonic one stands still while a machine sleeps.
+func (l *lane) old() bool {
+	l.mu.Lock()
+	waits := len(l.queue) > 0
+	l.mu.Unlock()
+	return waits && l.stale()
+}
+
+// stale reports whether the last claim was long ago.
+func (l *lane) stale() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.claimed) > oldClaim || time.Now().Round(0).Sub(l.claimed.Round(0)) > oldClaim
 }
 
 // take takes an item from the queue. wait is how long there is a reason to take none, 0 if the queue is just empty.
@@ -129,6 +155,7 @@ func (l *lane) claim() (bool, error) {
 	l.mu.Lock()
 	n := min(max(l.allowed()-l.waiting, int(l.recent.perSecond(time.Now())/4), 1), maxClaim)
 	l.mu.Unlock()
+	asked := time.Now()
 	items, err := l.r.cfg.Store.Claim(l.r.waits, l.r.job.ID, l.name, l.r.cfg.Owner(), n, time.Now())
 	if err != nil {
 		if l.r.waits.Err() != nil {
@@ -137,7 +164,7 @@ func (l *lane) claim() (bool, error) {
 		return false, err
 	}
 	l.mu.Lock()
-	l.queue = append(l.queue, items...)
+	l.queue, l.claimed = append(l.queue, items...), asked
 	l.mu.Unlock()
 	return len(items) > 0, nil
 }

@@ -23,6 +23,8 @@ type Config struct {
 	Owner func() store.OwnerID
 	// Concurrency is how many calls are under way at once. Default: 32.
 	Concurrency int
+	// Slots, if not nil, are taken for calls in place of Concurrency, which bounds several runners together then.
+	Slots *semaphore.Weighted
 	// OnFailed is told of each item that failed for good; it must not block. Default: nobody is.
 	OnFailed func(customID, code, message string)
 	// Logger. Default: none.
@@ -42,6 +44,8 @@ const (
 	Stopped Ended = "stopped"
 	// Cancelled: the job was cancelled.
 	Cancelled Ended = "cancelled"
+	// Left: what is not done yet is with other processes, or somebody has paused the job. Only detached jobs end so.
+	Left Ended = "left"
 	// Broken: something of our own does not work, such as a full disk; see Outcome.Refused.
 	Broken Ended = "broken"
 )
@@ -60,6 +64,7 @@ type Runner struct {
 	slots *semaphore.Weighted
 	stats stats
 
+	shared  bool            // the job is detached: others may work on it too
 	owner   store.OwnerID   // the job's runner, this process
 	calls   context.Context // ends calls on the wire
 	waits   context.Context // ends waiting; calls on the wire go on
@@ -83,23 +88,35 @@ func NewRunner(cfg Config, job *aurea.Job) *Runner {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{cfg: cfg, job: job, slots: semaphore.NewWeighted(int64(cfg.Concurrency))}
+	if cfg.Slots == nil {
+		cfg.Slots = semaphore.NewWeighted(int64(cfg.Concurrency))
+	}
+	return &Runner{cfg: cfg, job: job, slots: cfg.Slots}
 }
 
 // Run works until an [Ended] applies. When stop is closed, nothing new is sent and calls on the wire are waited for; when ctx ends, they are
-// cut off as well. Either way, and after a crash, a later run goes on where this one ended. Another live runner of the job is a *[store.BusyError].
+// cut off as well. Either way, and after a crash, a later run goes on where this one ended. Another live runner of the job is a *[store.BusyError]; a detached job has none, and any
+// number of processes may run it at once.
 func (r *Runner) Run(ctx context.Context, stop <-chan struct{}) (Outcome, error) {
-	st, owner := r.cfg.Store, r.cfg.Owner()
-	if err := st.AcquireRunner(ctx, r.job.ID, owner, time.Now()); err != nil {
+	st := r.cfg.Store
+	row, err := st.Job(ctx, r.job.ID)
+	if err != nil {
 		return Outcome{}, err
+	}
+	if r.shared = row.Detached; !r.shared {
+		r.owner = r.cfg.Owner()
+		if err := st.AcquireRunner(ctx, r.job.ID, r.owner, time.Now()); err != nil {
+			return Outcome{}, err
+		}
 	}
 	counts, err := st.CountItems(ctx, r.job.ID)
 	if err != nil {
-		return Outcome{}, errors.Join(err, st.ReleaseRunner(context.WithoutCancel(ctx), r.job.ID, owner, time.Now()))
+		return Outcome{}, errors.Join(err, r.release(context.WithoutCancel(ctx)))
 	}
-	r.owner = owner
 	r.stats.start(counts)
-	err = st.SetJobState(ctx, r.job.ID, store.JobRunning, "", time.Now())
+	if !r.shared || row.State != store.JobRunning {
+		err = st.SetJobState(ctx, r.job.ID, store.JobRunning, "", time.Now())
+	}
 	if err == nil {
 		err = r.work(ctx, stop)
 	} else if errors.Is(err, store.ErrCancelled) {
@@ -107,6 +124,14 @@ func (r *Runner) Run(ctx context.Context, stop <-chan struct{}) (Outcome, error)
 		err = nil
 	}
 	return r.close(context.WithoutCancel(ctx), err)
+}
+
+// release gives the job up.
+func (r *Runner) release(ctx context.Context) error {
+	if r.shared {
+		return nil
+	}
+	return r.cfg.Store.ReleaseRunner(ctx, r.job.ID, r.owner, time.Now())
 }
 
 // work runs all lanes to their end.
@@ -166,11 +191,23 @@ func (r *Runner) watch(stop, done <-chan struct{}) {
 			r.end(Stopped, nil)
 			return
 		case <-look.C:
-			r.keepRunner()
-			if j, err := r.cfg.Store.Job(r.calls, r.job.ID); err == nil && j.State == store.JobCancelled {
-				r.end(Cancelled, store.ErrCancelled)
-			}
+			r.look()
 		}
+	}
+}
+
+// look sees what others have done to the job.
+func (r *Runner) look() {
+	if !r.shared {
+		r.keepRunner()
+	}
+	j, err := r.cfg.Store.Job(r.calls, r.job.ID)
+	switch {
+	case err != nil:
+	case j.State == store.JobCancelled:
+		r.end(Cancelled, store.ErrCancelled)
+	case r.shared && j.State == store.JobPaused: // another one has found that the budget is used up
+		r.end(Left, nil)
 	}
 }
 
@@ -189,22 +226,44 @@ func (r *Runner) end(why Ended, err error) {
 // close gives the job up and writes where it stands.
 func (r *Runner) close(ctx context.Context, err error) (Outcome, error) {
 	st := r.cfg.Store
-	err = errors.Join(err, st.ReleaseRunner(ctx, r.job.ID, r.owner, time.Now()))
+	err = errors.Join(err, r.release(ctx))
 	counts, countErr := st.CountItems(ctx, r.job.ID)
 	if err = errors.Join(err, countErr); err != nil {
 		return Outcome{Ended: Broken, Refused: err}, err
 	}
 	out := Outcome{Ended: r.ended, Refused: r.refused, Counts: counts}
-	if counts.Pending+counts.Running == 0 {
+	switch {
+	case counts.Pending+counts.Running == 0:
 		out.Ended, out.Refused = Finished, nil
-	} else if out.Ended == "" {
+	case out.Ended == "" && r.shared:
+		out.Ended = Left
+	case out.Ended == "":
 		out.Ended, out.Refused = Broken, errors.New("items are left that no lane took; run the job again")
+	}
+	if r.shared && out.Ended != Finished && out.Ended != Exhausted {
+		return out, nil // how the job stands is not this process's to say
 	}
 	state, reason := out.state()
 	if err := st.SetJobState(ctx, r.job.ID, state, reason, time.Now()); err != nil && !errors.Is(err, store.ErrCancelled) {
 		return out, err
 	}
+	if r.shared && out.Ended == Finished {
+		return out, r.goesOn(ctx)
+	}
 	return out, nil
+}
+
+// goesOn makes a job pending again to which somebody has added items while it was found to be finished.
+func (r *Runner) goesOn(ctx context.Context) error {
+	counts, err := r.cfg.Store.CountItems(ctx, r.job.ID)
+	if err != nil || counts.Pending == 0 {
+		return err
+	}
+	err = r.cfg.Store.SetJobState(ctx, r.job.ID, store.JobPending, "", time.Now())
+	if errors.Is(err, store.ErrCancelled) {
+		return nil
+	}
+	return err
 }
 
 // state is what the job's row says after the run.

@@ -256,18 +256,18 @@ func (s *scanner) lookAgain(a int) {
 	}
 	t := *s
 	t.again, t.fresh = true, true
-	t.tryTo(s, i, a)
+	s.take(&t, i, a)
 }
 
 // scanTo scans what stands between i and a finding at a, which was found before it was looked at.
 func (s *scanner) scanTo(i, a int) {
 	t := *s
 	t.fresh = false
-	t.tryTo(s, i, a)
+	s.take(&t, i, a)
 }
 
-// tryTo scans src[i:a] as if the text ended there, and gives s what it finds.
-func (t *scanner) tryTo(s *scanner, i, a int) {
+// take has t, a copy, scan src[i:a] as if the text ended there, and takes over what it finds.
+func (s *scanner) take(t *scanner, i, a int) {
 	t.src, t.open, t.swallow = s.src[:a], false, swallow{}
 	t.v6Until, t.tokenUntil, t.numberKnown, t.urlAt, t.urlColon, t.own = 0, 0, false, -1, -1, nil
 	if t.run(i); t.copied > s.copied {

@@ -57,6 +57,8 @@ type Job struct {
 	Updated     time.Time
 	// PII is what becomes of personal data in the job's requests: "" for what the configuration says, "mask" or "block" for at least that. It never changes.
 	PII string
+	// Detached batches are worked on by whoever is there, several processes at a time, and have no runner. It never changes.
+	Detached bool
 }
 
 // KnownItem is an item that was not added because it is there: its index in the call, and the Seq it has.
@@ -143,6 +145,8 @@ type Queue interface {
 	Job(ctx context.Context, id string) (Job, error)
 	// Jobs returns jobs, newest first, of one state or (empty) all.
 	Jobs(ctx context.Context, state JobState) ([]Job, error)
+	// Detached returns the detached jobs that are pending or running, oldest first.
+	Detached(ctx context.Context) ([]Job, error)
 	// SetJobState moves a job to a state, with a reason for people. A cancelled job stays cancelled: ErrCancelled.
 	SetJobState(ctx context.Context, id string, state JobState, reason string, now time.Time) error
 	// RemoveJob deletes a job with its items, results and calls' item links; its calls and account stay, because they were paid. A job with a live runner is a BusyError.

@@ -123,7 +123,7 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY, or rehearse without either: aurea run F
 		return &exit{code: exitUsage, err: fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		p.runCommand(), p.planCommand(), p.serveCommand(), p.execCommand(), p.jobsCommand(), p.dbCommand(), p.pricesCommand(), p.verifyCommand(), p.redactCommand(), p.simCommand(), p.configCommand(), p.manCommand(), p.versionCommand(),
+		p.runCommand(), p.planCommand(), p.workerCommand(), p.serveCommand(), p.execCommand(), p.jobsCommand(), p.dbCommand(), p.pricesCommand(), p.verifyCommand(), p.redactCommand(), p.simCommand(), p.configCommand(), p.manCommand(), p.versionCommand(),
 	)
 	p.completions(root)
 	strictCompletion(root)

@@ -23,7 +23,7 @@ import (
 
 func (p *program) jobsCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "jobs", Short: "See and steer jobs: list, show, raise, cancel, reconcile, rm, log", Args: cobra.NoArgs,
+		Use: "jobs", Short: "See and steer jobs: list, show, watch, results, raise, cancel, reconcile, rm, log", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var state string
@@ -42,6 +42,26 @@ func (p *program) jobsCommand() *cobra.Command {
 		}),
 	}
 	show.Flags().BoolVar(&results, "results", false, "write the results so far, one JSON line each, instead")
+
+	watch := &cobra.Command{
+		Use: "watch ID", Short: "Follow a job from any machine until it ends", Args: cobra.ExactArgs(1),
+		Long: `Follow a job until it is done, paused or cancelled, a line for each change; with --json an object a second. Ctrl-C ends the watching, not the job.
+
+The exit code is that of a run: 0 done, 1 cancelled, 3 budget used up, 4 some items failed.`,
+		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error { return p.watchJob(ctx, st, args[0]) }),
+	}
+	var output string
+	var failed bool
+	fetch := &cobra.Command{
+		Use: "results ID", Short: "Write a job's results so far, in input order, one JSON line each", Args: cobra.ExactArgs(1),
+		Example: "  aurea jobs results nightly --output out.jsonl\n  aurea jobs results nightly --failed",
+		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error {
+			return p.jobResults(ctx, st, args[0], output, failed)
+		}),
+	}
+	fetch.Flags().StringVar(&output, "output", "", "`file` to write, replaced at once (default: standard output)")
+	fetch.Flags().BoolVar(&failed, "failed", false, "the items that failed, instead of those that were answered")
+	completeWith(fetch, "output", fileFlag("jsonl"))
 
 	var maxCost string
 	raise := &cobra.Command{
@@ -74,10 +94,10 @@ Look at the provider's bill, then book it as spent (the default) or give it back
 		RunE: p.withStore(func(ctx context.Context, st store.Store, args []string) error { return p.removeJob(ctx, st, args[0]) }),
 	}
 	history := p.jobsLogCommand()
-	for _, one := range []*cobra.Command{show, raise, cancel, reconcile, rm, history} {
+	for _, one := range []*cobra.Command{show, watch, fetch, raise, cancel, reconcile, rm, history} {
 		one.ValidArgsFunction = p.completeJob(false)
 	}
-	cmd.AddCommand(list, show, raise, cancel, reconcile, rm, history)
+	cmd.AddCommand(list, show, watch, fetch, raise, cancel, reconcile, rm, history)
 	return cmd
 }
 

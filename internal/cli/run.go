@@ -24,7 +24,7 @@ type runFlags struct {
 	model, system, pii                   string
 	maxTokens                            int64
 	skipBad, retryFailed, retryTruncated bool
-	simulate, fresh                      bool
+	simulate, fresh, detach              bool
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -45,6 +45,7 @@ ended and pays for nothing twice. Results go to FILE.results.jsonl in input orde
 Exit codes: 0 done, 1 error, 2 usage or configuration, 3 budget used up, 4 some items failed, 5 interrupted and resumable.`,
 		Example: `  aurea run prompts.jsonl --max-cost 5
   aurea run prompts.jsonl --simulate             # rehearse: no key, no network, no cost
+  aurea run prompts.jsonl --detach               # submit it; aurea worker runs it, here or elsewhere
   cat prompts.jsonl | aurea run - --job nightly --model gpt-4o-mini --max-cost 2.50`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return p.run(cmd, args[0], f) },
@@ -66,6 +67,7 @@ Exit codes: 0 done, 1 error, 2 usage or configuration, 3 budget used up, 4 some 
 	fs.BoolVar(&f.retryFailed, "retry-failed", false, "run failed items again")
 	fs.BoolVar(&f.retryTruncated, "retry-truncated", false, "run items again whose answer ended at a cap that Aurea put in")
 	fs.BoolVar(&f.simulate, "simulate", false, "rehearse against a simulated provider")
+	fs.BoolVar(&f.detach, "detach", false, "submit the job and end: workers run it (aurea worker)")
 	fs.BoolVar(&f.fresh, "new", false, "start over as a new job beside the old one")
 	cmd.ValidArgsFunction = fileOf("jsonl", "ndjson", "json")
 	completeWith(cmd, "job", p.completeJob(true))
@@ -118,9 +120,11 @@ func (p *program) run(cmd *cobra.Command, file string, f runFlags) (err error) {
 		return err
 	}
 	defer in.Close()
-	out, err := outputsOf(in, f)
-	if err != nil {
-		return err
+	var out outputs
+	if !f.detach {
+		if out, err = outputsOf(in, f); err != nil {
+			return err
+		}
 	}
 	sig := watchSignals(cmd.Context())
 	defer sig.close()
@@ -149,6 +153,8 @@ func (f runFlags) check(cmd *cobra.Command) (limit *money.Sum, retries *int, err
 		limit = &sum
 	}
 	switch {
+	case f.detach && (f.output != "" || f.errors != "" || cmd.Flags().Changed("concurrency") || cmd.Flags().Changed("max-retries")):
+		return nil, nil, usageError("--detach only submits: --output, --errors, --concurrency and --max-retries are of no use with it; see aurea jobs results, aurea worker")
 	case f.concurrency < 1 || f.concurrency > 10_000:
 		return nil, nil, usageError("--concurrency %d: want 1 to 10000", f.concurrency)
 	case f.maxRetries < 0 || f.maxRetries > 1000:
@@ -217,6 +223,9 @@ func (r *batchRun) do(sig *signals, limit *money.Sum) error {
 		return err
 	}
 	r.accepted()
+	if r.flags.detach {
+		return r.detached(context.WithoutCancel(sig.ctx))
+	}
 	r.runner = batch.NewRunner(batch.Config{
 		Orchestrator: r.Orchestrator, Store: r.Store, Owner: r.Tracker.Owner, Concurrency: r.flags.concurrency, Logger: r.Log,
 		OnFailed: r.itemFailed,
@@ -245,7 +254,7 @@ func (r *batchRun) open(ctx context.Context, limit *money.Sum) (err error) {
 		}
 	}
 	r.job, err = r.Orchestrator.OpenJob(ctx, aurea.JobSpec{
-		Name: name, Limit: limit, Parent: r.flags.parent, Batch: true, Simulated: r.flags.simulate, Source: r.input.source, PII: aurea.PII(r.flags.pii),
+		Name: name, Limit: limit, Parent: r.flags.parent, Batch: true, Simulated: r.flags.simulate, Source: r.input.source, PII: aurea.PII(r.flags.pii), Detached: r.flags.detach,
 	})
 	if err != nil {
 		switch aurea.ErrorCode(err) {

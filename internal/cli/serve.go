@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,8 @@ SIGTERM or Ctrl-C stops listening and waits for the calls under way; a second on
 	cmd.Flags().StringVar(&pii, "pii", "", piiUsage+" (default: the configuration's)")
 	completeWith(cmd, "pii", completePII)
 	cmd.Flags().BoolVar(&f.simulate, "simulate", false, "answer with a simulated provider: no key, no network, no cost")
+	cmd.Flags().IntVar(&f.workers, "workers", 0, "work on detached jobs too, with so many calls under way at once; see aurea worker")
+	completeWith(cmd, "workers", cobra.NoFileCompletions)
 	cmd.Flags().DurationVar(&f.drain, "drain", drainFor, "how `long` calls under way are waited for after SIGTERM or Ctrl-C")
 	return cmd
 }
@@ -64,10 +67,14 @@ SIGTERM or Ctrl-C stops listening and waits for the calls under way; a second on
 // serveFlags are the flags of serve that are no configuration.
 type serveFlags struct {
 	simulate bool
+	workers  int
 	drain    time.Duration
 }
 
 func (p *program) serve(ctx context.Context, o config.Options, f serveFlags) (err error) {
+	if f.workers < 0 || f.workers > 10_000 {
+		return usageError("--workers %d: want 0 to 10000", f.workers)
+	}
 	cfg, err := p.load(o)
 	if err != nil {
 		return err
@@ -92,6 +99,13 @@ func (p *program) serve(ctx context.Context, o config.Options, f serveFlags) (er
 		return err
 	}
 	p.listening(s, f.simulate)
+	if f.workers > 0 {
+		var working sync.WaitGroup
+		untilEnd, end := context.WithCancel(sig.ctx)
+		defer working.Wait()
+		defer end()
+		working.Go(func() { p.worker(a, f.workers, f.simulate).Run(sig.hard, untilEnd.Done()) })
+	}
 	changed := make(chan struct{})
 	go p.watchConfig(sig.ctx, o, changed)
 	for serving := true; serving; {

@@ -118,6 +118,9 @@ func (s Steward) Raise(ctx context.Context, j store.Job, limit money.Sum, seen *
 		c, err = s.Store.SetLimit(ctx, c.ID, limit)
 		return limitText{c.Limit}, err
 	})
+	if err == nil && j.Detached && j.State == store.JobPaused {
+		err = s.Store.SetJobState(ctx, j.ID, store.JobPending, "", time.Now()) // workers try again
+	}
 	r = Raised{Limit: c.Limit, Note: "in force now"}
 	if limit.Cmp(c.Committed) < 0 {
 		r.Note = fmt.Sprintf("in force when calls under way ($%s held) have ended; nothing new is held", c.Leased())

@@ -121,6 +121,9 @@ func (v *Summary) setState(ctx context.Context, st store.Store, j store.Job) err
 	case store.JobLoading:
 		v.State, v.Reason = string(store.JobPending), "not accepted yet"
 	case store.JobRunning:
+		if j.Detached {
+			return nil // it has no process of its own
+		}
 		owner, err := st.Owner(ctx, j.Runner)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

@@ -78,6 +78,25 @@ func (s *Store) Jobs(ctx context.Context, state store.JobState) (all []store.Job
 	return all, nil
 }
 
+// Detached implements [store.Queue].
+func (s *Store) Detached(ctx context.Context) (all []store.Job, err error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.end(&err)
+	var found []*job
+	for _, j := range s.jobs {
+		if j.Detached && (j.State == store.JobPending || j.State == store.JobRunning) {
+			found = append(found, j)
+		}
+	}
+	slices.SortFunc(found, func(a, b *job) int { return cmp.Compare(a.serial, b.serial) })
+	for _, j := range found {
+		all = append(all, j.Job)
+	}
+	return all, nil
+}
+
 // SetJobState implements [store.Queue].
 func (s *Store) SetJobState(ctx context.Context, id string, state store.JobState, reason string, now time.Time) (err error) {
 	if err := s.begin(ctx); err != nil {

@@ -44,10 +44,10 @@ func (t *tx) putJob(j row) error {
 }
 
 func (t *tx) insertJob(j store.Job) (inserted bool, err error) {
-	n, err := t.exec(`INSERT INTO job (id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated, pii)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING`,
+	n, err := t.exec(`INSERT INTO job (id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated, pii, detached)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING`,
 		plain(j.ID), plain(j.Parent), plain(j.State), plain(j.Reason), j.Batch, j.Simulated, plain(j.Source), plain(j.Fingerprint),
-		plain(j.Runner), nanos(j.Created), nanos(j.Updated), plain(j.PII))
+		plain(j.Runner), nanos(j.Created), nanos(j.Updated), plain(j.PII), j.Detached)
 	return n == 1, err
 }
 
@@ -119,6 +119,16 @@ func (s *Store) jobRow(ctx context.Context, id string) (j row, err error) {
 // Jobs implements [store.Queue].
 func (s *Store) Jobs(ctx context.Context, state store.JobState) (all []store.Job, err error) {
 	err = s.view(ctx, do(qJobRows+` WHERE $1 = '' OR j.state = $1 ORDER BY j.created DESC, j.num DESC`, plain(state)).rows(func(rows pgx.Rows) error {
+		j, err := scanJob(rows)
+		all = append(all, j.Job)
+		return err
+	}))
+	return all, err
+}
+
+// Detached implements [store.Queue].
+func (s *Store) Detached(ctx context.Context) (all []store.Job, err error) {
+	err = s.view(ctx, do(qJobRows+` WHERE j.detached AND j.state IN ('pending', 'running') ORDER BY j.num`).rows(func(rows pgx.Rows) error {
 		j, err := scanJob(rows)
 		all = append(all, j.Job)
 		return err

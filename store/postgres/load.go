@@ -29,7 +29,7 @@ var ErrMoved = errors.New("store: what was moved does not agree with what was th
 const loadBytes = 4 << 20
 
 // flags are the columns that are truth values here and numbers in SQLite.
-var flags = []string{"closed", "batch", "simulated", "truncated"}
+var flags = []string{"closed", "batch", "simulated", "detached", "truncated"}
 
 // identities are the tables whose rows get numbers from the server, and the column of the numbers.
 var identities = map[string]string{"counter": "id", "owner": "num", "call": "id", "doubt": "id", "job": "num", "lane": "id", "trail": "id"}

@@ -167,7 +167,7 @@ type row struct {
 	counts store.ItemCounts
 }
 
-const qJobRows = `SELECT j.num, j.id, j.parent, j.state, j.reason, j.batch, j.simulated, j.source, j.fingerprint, j.runner, j.created, j.updated, j.pii,
+const qJobRows = `SELECT j.num, j.id, j.parent, j.state, j.reason, j.batch, j.simulated, j.source, j.fingerprint, j.runner, j.created, j.updated, j.pii, j.detached,
 	n.pending, n.running, n.done, n.failed FROM job j CROSS JOIN LATERAL (
 		SELECT coalesce(sum(pending), 0)::bigint AS pending, coalesce(sum(running), 0)::bigint AS running,
 			coalesce(sum(done), 0)::bigint AS done, coalesce(sum(failed), 0)::bigint AS failed
@@ -175,7 +175,7 @@ const qJobRows = `SELECT j.num, j.id, j.parent, j.state, j.reason, j.batch, j.si
 
 func scanJob(rows pgx.Rows) (j row, err error) {
 	err = rows.Scan(&j.num, text(&j.ID), text(&j.Parent), text(&j.State), text(&j.Reason), &j.Batch, &j.Simulated, text(&j.Source), text(&j.Fingerprint),
-		text(&j.Runner), instant{&j.Created}, instant{&j.Updated}, text(&j.PII), &j.counts.Pending, &j.counts.Running, &j.counts.Done, &j.counts.Failed)
+		text(&j.Runner), instant{&j.Created}, instant{&j.Updated}, text(&j.PII), &j.Detached, &j.counts.Pending, &j.counts.Running, &j.counts.Done, &j.counts.Failed)
 	return j, err
 }
 

@@ -41,7 +41,7 @@ func (t *tx) putJob(j row) error {
 
 func (t *tx) insertJob(j store.Job) error {
 	_, err := t.exec(qJobInsert, j.ID, j.Parent, j.State, j.Reason, j.Batch, j.Simulated, j.Source, j.Fingerprint, j.Runner,
-		nanos(j.Created), nanos(j.Updated), j.PII)
+		nanos(j.Created), nanos(j.Updated), j.PII, j.Detached)
 	return err
 }
 
@@ -122,6 +122,18 @@ func (s *Store) jobRow(ctx context.Context, id string) (j row, err error) {
 func (s *Store) Jobs(ctx context.Context, state store.JobState) (all []store.Job, err error) {
 	err = s.view(ctx, func(r snapshot) error {
 		rows, err := scanJobs(r, qJobs, state)
+		for _, j := range rows {
+			all = append(all, j.Job)
+		}
+		return err
+	})
+	return all, err
+}
+
+// Detached implements [store.Queue].
+func (s *Store) Detached(ctx context.Context) (all []store.Job, err error) {
+	err = s.view(ctx, func(r snapshot) error {
+		rows, err := scanJobs(r, qJobsDetached)
 		for _, j := range rows {
 			all = append(all, j.Job)
 		}

@@ -96,9 +96,10 @@ var (
 
 	jobColumns = sound("job") + `, num, ` + strings.Join(summed["job"], ", ")
 	qJobInsert = insertValues("job", summed["job"],
-		[]string{"?1", "?2", "?3", "?4", "?5", "?6", "?7", "?8", "?9", "?10", "?11", "?12", "0", "0", "0", "0"}, "")
-	qJob  = `SELECT ` + jobColumns + ` FROM job WHERE id = ?`
-	qJobs = `SELECT ` + jobColumns + ` FROM job
+		[]string{"?1", "?2", "?3", "?4", "?5", "?6", "?7", "?8", "?9", "?10", "?11", "?12", "?13", "0", "0", "0", "0"}, "")
+	qJob          = `SELECT ` + jobColumns + ` FROM job WHERE id = ?`
+	qJobsDetached = `SELECT ` + jobColumns + ` FROM job WHERE detached = 1 AND state IN ('pending', 'running') ORDER BY num`
+	qJobs         = `SELECT ` + jobColumns + ` FROM job
 	WHERE ?1 = '' OR state = ?1 ORDER BY created DESC, num DESC`
 	qJobPut    = change("job", "num = ?6", "state", "?1", "reason", "?2", "fingerprint", "?3", "runner", "?4", "updated", "?5")
 	qJobCounts = change("job", "num = ?5", "pending", "pending + ?1", "running", "running + ?2", "done", "done + ?3", "failed", "failed + ?4")

@@ -136,7 +136,7 @@ func scanJobs(q querier, text string, args ...any) (all []row, err error) {
 	err = each(q, text, args, func(rows *sql.Rows) error {
 		var j row
 		err := rows.Scan(intact("job"), &j.num, &j.ID, &j.Parent, &j.State, &j.Reason, &j.Batch, &j.Simulated, &j.Source, &j.Fingerprint,
-			&j.Runner, instant{&j.Created}, instant{&j.Updated}, &j.PII, &j.counts.Pending, &j.counts.Running, &j.counts.Done, &j.counts.Failed)
+			&j.Runner, instant{&j.Created}, instant{&j.Updated}, &j.PII, &j.Detached, &j.counts.Pending, &j.counts.Running, &j.counts.Done, &j.counts.Failed)
 		all = append(all, j)
 		return err
 	})

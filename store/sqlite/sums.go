@@ -74,7 +74,7 @@ var summed = map[string][]string{
 	},
 	"doubt": {"owner", "counter", "call", "attempt", "amount", "since", "job", "provider", "model", "upstream", "started"},
 	"job": {
-		"id", "parent", "state", "reason", "batch", "simulated", "source", "fingerprint", "runner", "created", "updated", "pii", "pending",
+		"id", "parent", "state", "reason", "batch", "simulated", "source", "fingerprint", "runner", "created", "updated", "pii", "detached", "pending",
 		"running", "done", "failed",
 	},
 	"item":      {"id", "job", "custom_id", "lane", "state", "owner", "attempt", "tries", "not_before"},
@@ -93,8 +93,8 @@ func soundAt(table string, schema int64) string {
 	if table == "call" && schema < 5 {
 		values = values[:slices.Index(values, "own")]
 	}
-	if table == "job" && schema < 7 {
-		values = slices.DeleteFunc(slices.Clone(values), func(name string) bool { return name == "pii" })
+	if table == "job" {
+		values = slices.DeleteFunc(slices.Clone(values), func(name string) bool { return name == "pii" && schema < 7 || name == "detached" && schema < 9 })
 	}
 	return "(crc = " + sumOf(table, values) + ")"
 }

@@ -44,7 +44,7 @@ func third(t *testing.T, path string) {
 	for _, statement := range []string{
 		"ALTER TABLE doubt DROP COLUMN upstream", "ALTER TABLE doubt DROP COLUMN started",
 		"UPDATE doubt SET crc = aurea_sum('doubt', owner, counter, call, attempt, amount, since, job, provider, model)",
-		"DROP TABLE trail", "DROP INDEX call_started", "ALTER TABLE job DROP COLUMN pii", "ALTER TABLE model_use DROP COLUMN held",
+		"DROP TABLE trail", "DROP INDEX call_started", "DROP INDEX job_detached", "ALTER TABLE job DROP COLUMN detached", "ALTER TABLE job DROP COLUMN pii", "ALTER TABLE model_use DROP COLUMN held",
 		"ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 3",
 	} {
 		exec(t, path, statement)
@@ -63,7 +63,7 @@ func fourth(t *testing.T, path string) {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{"DROP TABLE trail", "DROP INDEX call_started", "ALTER TABLE job DROP COLUMN pii", "ALTER TABLE model_use DROP COLUMN held", "ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 4"} {
+	for _, statement := range []string{"DROP TABLE trail", "DROP INDEX call_started", "DROP INDEX job_detached", "ALTER TABLE job DROP COLUMN detached", "ALTER TABLE job DROP COLUMN pii", "ALTER TABLE model_use DROP COLUMN held", "ALTER TABLE call DROP COLUMN own", fourthSum, "DELETE FROM schema_version WHERE version_id > 4"} {
 		exec(t, path, statement)
 	}
 }
@@ -199,7 +199,7 @@ func TestJobsOfSchema6(t *testing.T) {
 	}
 	for _, statement := range []string{
 		"UPDATE job SET crc = aurea_sum('job', id, parent, state, reason, batch, simulated, source, fingerprint, runner, created, updated, pending, running, done, failed)",
-		"ALTER TABLE job DROP COLUMN pii", "ALTER TABLE model_use DROP COLUMN held", "DELETE FROM schema_version WHERE version_id > 6",
+		"DROP INDEX job_detached", "ALTER TABLE job DROP COLUMN detached", "ALTER TABLE job DROP COLUMN pii", "ALTER TABLE model_use DROP COLUMN held", "DELETE FROM schema_version WHERE version_id > 6",
 	} {
 		exec(t, path, statement)
 	}

@@ -84,7 +84,7 @@ func testJobs(_ *testing.T, b *bench) {
 	b.now = b.now.Add(time.Second)
 	child := store.Job{
 		ID: "local/c", Parent: "local/p", State: store.JobRunning, Reason: "because", Batch: true, Simulated: true, Source: "in.jsonl",
-		Fingerprint: "f", Created: b.now, PII: "mask",
+		Fingerprint: "f", Created: b.now, PII: "mask", Detached: true,
 	}
 	got, _, err := b.st.CreateJob(b.ctx, child, money.SumOf(3))
 	b.ok(err)
@@ -109,6 +109,13 @@ func testJobs(_ *testing.T, b *bench) {
 	one, err := b.st.Job(b.ctx, "local/p")
 	b.ok(err)
 	b.same("one", parent, one)
+	shared, err := b.st.Detached(b.ctx)
+	b.ok(err)
+	b.same("detached", []store.Job{child}, shared)
+	b.ok(b.st.SetJobState(b.ctx, "local/c", store.JobPaused, "budget", b.now))
+	shared, err = b.st.Detached(b.ctx)
+	b.ok(err)
+	b.same("detached and paused", 0, len(shared))
 }
 
 func testJobRemoval(_ *testing.T, b *bench) {

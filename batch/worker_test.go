@@ -1,0 +1,117 @@
+package batch_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	aurea "github.com/andres20980/aurea-orchestrator"
+	"github.com/andres20980/aurea-orchestrator/aureatest"
+	"github.com/andres20980/aurea-orchestrator/batch"
+	"github.com/andres20980/aurea-orchestrator/budget"
+	"github.com/andres20980/aurea-orchestrator/money"
+	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/store/memory"
+)
+
+// A small job that comes while a large one is worked on ends in three times its time alone at most, whether places for calls or a limit of the provider are what both wait for.
+func TestWorkerIsFair(t *testing.T) {
+	t.Parallel()
+	for name, limits := range map[string]ratelimit.Limits{"slots": {}, "limit": {RPM: 1200}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				alone, beside := smallJob(t, limits, 0), smallJob(t, limits, 3000)
+				t.Logf("%s alone, %s beside 3,000 items", alone, beside)
+				if beside > 3*alone {
+					t.Errorf("%s alone, %s beside 3,000 items", alone, beside)
+				}
+			})
+		})
+	}
+}
+
+// smallJob returns how long a job of 100 items takes beside one of others.
+func smallJob(t *testing.T, limits ratelimit.Limits, others int) time.Duration {
+	t.Helper()
+	st := memory.New(memory.Options{})
+	tracker, err := budget.Open(t.Context(), st, budget.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	orch := aureatest.New(t, func(c *aurea.Config) {
+		c.Store, c.Tracker = st, tracker
+		c.Limits = func(_, _, _ string) (ratelimit.Limits, ratelimit.Profile) { return limits, ratelimit.Generic() }
+	})
+	orch.Provider.Configure(aureatest.Options{Latency: 200 * time.Millisecond})
+	submit := func(name string, n int) {
+		limit := money.SumOf(100 * aurea.Dollar)
+		job, err := orch.OpenJob(t.Context(), aurea.JobSpec{Name: name, Limit: &limit, Batch: true, Detached: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := st.Job(t.Context(), job.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := strings.ReplaceAll(lines(1, n), `"m"`, `"`+aureatest.Model+`"`)
+		if _, err := batch.Load(t.Context(), st, row, strings.NewReader(in), batch.LoadOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan string, 10)
+	w := batch.NewWorker(batch.WorkerConfig{
+		Orchestrator: orch.Orchestrator, Store: st, Owner: tracker.Owner, Concurrency: 8,
+		Ended: func(job string, end batch.Outcome) {
+			if end.Ended == batch.Finished {
+				ended <- job
+			}
+		},
+	})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		w.Run(t.Context(), stop)
+		close(stopped)
+	}()
+	if others > 0 {
+		submit("large", others)
+	}
+	time.Sleep(10 * time.Second)
+	begun := time.Now()
+	submit("small", 100)
+	if first := <-ended; first != "local/small" {
+		t.Errorf("%s ended first", first)
+	}
+	took := time.Since(begun)
+	close(stop)
+	<-stopped
+	must(t, tracker.Close(context.Background()))
+	must(t, st.Close())
+	return took
+}
+
+// Rehearsals and real jobs do not mix, and an undetached job is nobody's to take.
+func TestWorkerTakesItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		orch := aureatest.New(t)
+		for i, spec := range []aurea.JobSpec{{Batch: true}, {Batch: true, Simulated: true, Detached: true}, {}} {
+			spec.Name = fmt.Sprint("job-", i)
+			if _, err := orch.OpenJob(t.Context(), spec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop := make(chan struct{})
+		time.AfterFunc(time.Minute, func() { close(stop) })
+		w := batch.NewWorker(batch.WorkerConfig{Orchestrator: orch.Orchestrator, Store: orch.Store, Ended: func(job string, _ batch.Outcome) { t.Errorf("it took %s", job) }})
+		time.AfterFunc(30*time.Second, func() {
+			if n := w.Active(); n != 0 {
+				t.Errorf("%d jobs active", n)
+			}
+		})
+		w.Run(t.Context(), stop)
+		aureatest.RequireRequests(t, orch.Provider, 0)
+	})
+}
