@@ -110,7 +110,8 @@ func (s *scanner) run(i int) int {
 			if i+1 < sure {
 				// Of a run of the same sign only the ends tell something.
 				if c := src[i]; c == src[i+1] && (c == '@' || c == '=' || c == ':' && i > 0 && src[i-1] == ':') || idle(c, src[i+1]) {
-					i++
+					for i++; i+1 < sure && src[i] == c && src[i+1] == c; i++ {
+					}
 					continue
 				}
 			}
