@@ -193,16 +193,16 @@ func TestStreamEnds(t *testing.T) {
 			outcome: func(a *aurea.Answer) bool { return a.Unconfirmed == 0 && a.Cost >= 400*money.Micro },
 		},
 		"silence before the first byte, then an answer": {
-			api: usage.Chat, steps: []simulate.Step{{Delay: time.Hour}}, timeouts: aurea.Timeouts{FirstByte: 50 * time.Millisecond}, status: 200, attempts: 2,
+			api: usage.Chat, steps: []simulate.Step{{Delay: time.Hour}}, timeouts: aurea.Timeouts{FirstByte: time.Second}, status: 200, attempts: 2,
 			outcome: func(a *aurea.Answer) bool { return a.OK() && a.TotalUnconfirmed > 0 },
 		},
 		"longer than it may take in all": {
-			api: usage.Responses, steps: []simulate.Step{{Stall: time.Hour}}, timeouts: aurea.Timeouts{Request: 80 * time.Millisecond}, status: 200, attempts: 1,
+			api: usage.Responses, steps: []simulate.Step{{Stall: time.Hour}}, timeouts: aurea.Timeouts{Request: 2 * time.Second}, status: 200, attempts: 1,
 			code:    aurea.CodeUpstreamTimeout,
 			outcome: func(a *aurea.Answer) bool { return a.Unconfirmed > 0 },
 		},
 		"silence in the middle": {
-			api: usage.Chat, steps: []simulate.Step{{Stall: time.Hour}}, timeouts: aurea.Timeouts{IdleStream: 50 * time.Millisecond}, status: 200, attempts: 1,
+			api: usage.Chat, steps: []simulate.Step{{Stall: time.Hour}}, timeouts: aurea.Timeouts{IdleStream: time.Second}, status: 200, attempts: 1,
 			code:    aurea.CodeUpstreamTimeout,
 			outcome: func(a *aurea.Answer) bool { return a.Unconfirmed > 0 },
 		},
