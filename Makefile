@@ -32,7 +32,7 @@ test: fmt-check vet ## everything: formatting, vet, all tests with the race dete
 	race=$$(scripts/race-flags) && CGO_ENABLED=$$([ -n "$$race" ] && echo 1 || echo 0) $(GO) test $$race -shuffle=on -timeout 15m ./...
 	$(MAKE) --no-print-directory cross
 
-soak: ## the longer forms of the tests that kill processes (many minutes)
+soak: ## the longer forms of the tests that kill and storm processes (many minutes)
 	AUREA_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./e2e/ ./budget/ ./store/...
 
 model: ## search the model of the money protocol exhaustively (installs spin and gcc if root); FULL=1 for minutes more

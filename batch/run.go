@@ -103,11 +103,14 @@ func (r *Runner) Run(ctx context.Context, stop <-chan struct{}) (Outcome, error)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if r.shared = row.Detached; !r.shared {
-		r.owner = r.cfg.Owner()
-		if err := st.AcquireRunner(ctx, r.job.ID, r.owner, time.Now()); err != nil {
-			return Outcome{}, err
-		}
+	r.owner = r.cfg.Owner()
+	if r.shared = row.Detached; r.shared {
+		err = r.release(ctx) // items that were claimed by a run here before, whose answer was lost
+	} else {
+		err = st.AcquireRunner(ctx, r.job.ID, r.owner, time.Now())
+	}
+	if err != nil {
+		return Outcome{}, err
 	}
 	counts, err := st.CountItems(ctx, r.job.ID)
 	if err != nil {
@@ -126,10 +129,10 @@ func (r *Runner) Run(ctx context.Context, stop <-chan struct{}) (Outcome, error)
 	return r.close(context.WithoutCancel(ctx), err)
 }
 
-// release gives the job up.
+// release gives the job up, and puts back the items that are still with this process.
 func (r *Runner) release(ctx context.Context) error {
 	if r.shared {
-		return nil
+		r.owner = r.cfg.Owner() // which changes when it was declared dead by mistake
 	}
 	return r.cfg.Store.ReleaseRunner(ctx, r.job.ID, r.owner, time.Now())
 }

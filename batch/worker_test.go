@@ -2,8 +2,10 @@ package batch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/andres20980/aurea-orchestrator/budget"
 	"github.com/andres20980/aurea-orchestrator/money"
 	"github.com/andres20980/aurea-orchestrator/ratelimit"
+	"github.com/andres20980/aurea-orchestrator/store"
 	"github.com/andres20980/aurea-orchestrator/store/memory"
 )
 
@@ -113,5 +116,64 @@ func TestWorkerTakesItsOwn(t *testing.T) {
 		})
 		w.Run(t.Context(), stop)
 		aureatest.RequireRequests(t, orch.Provider, 0)
+	})
+}
+
+// deafStore claims, and does not tell: as when a connection breaks before the answer.
+type deafStore struct {
+	store.Store
+	every int
+	n     atomic.Int64
+}
+
+func (s *deafStore) Claim(ctx context.Context, job, lane string, owner store.OwnerID, limit int, now time.Time) ([]store.Item, error) {
+	items, err := s.Store.Claim(ctx, job, lane, owner, limit, now)
+	if err == nil && s.n.Add(1)%int64(s.every) == 0 {
+		return nil, errors.New("the connection broke")
+	}
+	return items, err
+}
+
+// Items whose claim nobody was told of are worked on all the same, once each.
+func TestWorkerLostClaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &deafStore{Store: memory.New(memory.Options{}), every: 3}
+		tracker, err := budget.Open(t.Context(), st, budget.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		orch := aureatest.New(t, func(c *aurea.Config) { c.Store, c.Tracker = st, tracker })
+		orch.Provider.Configure(aureatest.Options{Latency: 100 * time.Millisecond})
+		limit := money.SumOf(aurea.Dollar)
+		job, err := orch.OpenJob(t.Context(), aurea.JobSpec{Name: "j", Limit: &limit, Batch: true, Detached: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := st.Job(t.Context(), job.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := strings.ReplaceAll(lines(1, 200), `"m"`, `"`+aureatest.Model+`"`)
+		if _, err := batch.Load(t.Context(), st, row, strings.NewReader(in), batch.LoadOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		limitOfTest := time.AfterFunc(time.Hour, func() { close(stop) })
+		batch.NewWorker(batch.WorkerConfig{
+			Orchestrator: orch.Orchestrator, Store: st, Owner: tracker.Owner, Concurrency: 8,
+			Ended: func(_ string, end batch.Outcome) {
+				if end.Ended == batch.Finished && limitOfTest.Stop() {
+					close(stop)
+				}
+			},
+		}).Run(t.Context(), stop)
+		counts, err := st.CountItems(t.Context(), job.ID)
+		if err != nil || counts.Done != 200 {
+			t.Errorf("%+v, %v", counts, err)
+		}
+		aureatest.RequireRequests(t, orch.Provider, 200)
+		must(t, tracker.Close(context.Background()))
+		must(t, st.Close())
 	})
 }
