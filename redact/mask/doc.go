@@ -3,8 +3,8 @@
 //	masked, m, err := mask.Request(redact.Default(), body) // "write to [EMAIL_1]" goes out
 //	answer = m.Answer(answer)                               // what the model says of [EMAIL_1] is said of user@example.com
 //
-// What is found, by package redact, becomes a placeholder with a number: the same value the same placeholder within a request, in the order in which they stand in it. So a
-// conversation that grows keeps its placeholders, and a provider's cache of its beginning stays good. A placeholder that the request has already, because its author wrote one, is given to
+// What is found, by package redact, becomes a placeholder with a number: the same value the same placeholder within a request, in the order in which they stand in it, those of instructions and tools before those of the
+// conversation. So a conversation that grows keeps its placeholders, and a provider's cache of its beginning stays good. A placeholder that the request has already, because its author wrote one, is given to
 // nothing, and so is never turned into somebody's data.
 //
 // # Where it looks

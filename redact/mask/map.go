@@ -21,6 +21,7 @@ type Map struct {
 // entry is a value and what stands for it.
 type entry struct {
 	kind, value, placeholder string
+	grows                    bool // it stands only in the part of a request that grows from turn to turn
 }
 
 // Found says what was found of a type in one part of a request, never the value.
@@ -57,13 +58,15 @@ func (m *Map) Values() int {
 	return len(m.entries)
 }
 
-// named gives the entries their placeholders, past those that stand in the request already.
+// named gives the entries their placeholders, past those that stand in the request already. What does not grow from turn to turn comes first, wherever its author wrote it.
 func named(entries []*entry, taken map[string]bool) {
 	last := make(map[string]int)
-	for _, e := range entries {
-		for e.placeholder == "" || taken[e.placeholder] {
-			last[e.kind]++
-			e.placeholder = "[" + e.kind + "_" + strconv.Itoa(last[e.kind]) + "]"
+	for _, grows := range []bool{false, true} {
+		for _, e := range entries {
+			for e.grows == grows && (e.placeholder == "" || taken[e.placeholder]) {
+				last[e.kind]++
+				e.placeholder = "[" + e.kind + "_" + strconv.Itoa(last[e.kind]) + "]"
+			}
 		}
 	}
 }

@@ -51,6 +51,8 @@ func TestRequest(t *testing.T) {
 		"text as data": {`{"messages":[{"content":[{"source":{"type":"text","data":"a@x.com"}}]}]}`, `{"messages":[{"content":[{"source":{"type":"text","data":"[EMAIL_1]"}}]}]}`},
 		"own tool":     {`{"mcp_servers":[{"authorization_token":"Bearer abcdefgh12345678","name":"a@x.com"}]}`, `{"mcp_servers":[{"authorization_token":"Bearer abcdefgh12345678","name":"[EMAIL_1]"}]}`},
 		"metadata":     {`{"metadata":{"user_id":"a@x.com"},"user":"b@x.com"}`, `{"metadata":{"user_id":"[EMAIL_1]"},"user":"[EMAIL_2]"}`},
+		"turns":        {`{"messages":[{"content":"b@x.com"}],"system":"a@x.com, b@x.com"}`, `{"messages":[{"content":"[EMAIL_1]"}],"system":"[EMAIL_2], [EMAIL_1]"}`},
+		"turns, later": {`{"messages":[{"content":"c@x.com"}],"system":"a@x.com"}`, `{"messages":[{"content":"[EMAIL_2]"}],"system":"[EMAIL_1]"}`},
 		"older":        {`{"prompt":["a@x.com","b"],"suffix":"a@x.com"}`, `{"prompt":["[EMAIL_1]","b"],"suffix":"[EMAIL_1]"}`},
 	} {
 		t.Run(name, func(t *testing.T) {

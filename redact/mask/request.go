@@ -287,10 +287,11 @@ func (q *request) entry(kind, value string) *entry {
 	q.found = count(q.found, kind, q.place)
 	e, ok := q.entries[value]
 	if !ok {
-		e = &entry{kind: kind, value: value}
+		e = &entry{kind: kind, value: value, grows: true}
 		q.entries[value] = e
 		q.order = append(q.order, e)
 	}
+	e.grows = e.grows && (strings.HasPrefix(q.place, "messages") || strings.HasPrefix(q.place, "input"))
 	return e
 }
 
