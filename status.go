@@ -114,8 +114,12 @@ func (j *Job) Status() JobStatus {
 		standing = j.o.money.Glance(j.path)
 	}
 	s.CostSummary = CostSummary{JobID: s.JobID, UsageByModel: make(map[string]ModelUsage)}
+	account, sums, e := j.o.store.ModelSums(ctx, j.ID)
 	for i, a := range standing {
 		if i == 0 {
+			if e == nil { // of the moment that the models' sums are of
+				a.Spent, a.Limit, a.Unconfirmed, a.Remaining = account.Spent, account.Limit, account.Doubt, account.Remaining()
+			}
 			s.CostSummary.TotalCost, s.CostSummary.MaxCost = a.Spent, a.Limit
 			s.CostSummary.Unconfirmed, s.CostSummary.RemainingBudget = a.Unconfirmed, a.Remaining
 		}
@@ -123,7 +127,6 @@ func (j *Job) Status() JobStatus {
 			s.CostSummary.RemainingBudget = a.Remaining
 		}
 	}
-	sums, e := j.o.store.ModelSums(ctx, j.ID)
 	for model, m := range sums {
 		s.CostSummary.UsageByModel[model] = ModelUsage{
 			Calls: m.Calls, Attempts: m.Attempts, InputTokens: m.InputTokens, OutputTokens: m.OutputTokens, Cost: m.Cost,

@@ -304,8 +304,9 @@ type Ledger interface {
 	// Calls returns the call rows of a job, newest last; an empty job means all. after is the row id to
 	// go on from (0 at first); next is 0 at the end.
 	Calls(ctx context.Context, job string, after int64, limit int) (calls []Call, next int64, err error)
-	// ModelSums returns sums by model over a job's calls.
-	ModelSums(ctx context.Context, job string) (map[string]ModelSum, error)
+	// ModelSums returns sums by model over a job's calls, and the job's account, of one snapshot: what is spent is their cost and what the jobs below it spent.
+	// The account is zero if the job has none.
+	ModelSums(ctx context.Context, job string) (Counter, map[string]ModelSum, error)
 
 	// UseModel notes that an owner uses a provider's model, and returns who else does: they share its rate limit.
 	UseModel(ctx context.Context, use ModelUse) (ModelUsers, error)

@@ -84,10 +84,11 @@ func Show(ctx context.Context, st store.Store, id string) (View, error) {
 	if v.Summary, err = Sum(ctx, st, j); err != nil {
 		return v, err
 	}
-	sums, err := st.ModelSums(ctx, id)
+	account, sums, err := st.ModelSums(ctx, id)
 	if err != nil {
 		return v, err
 	}
+	v.setMoney(account) // again, of the moment that the models' sums are of
 	for name, s := range sums {
 		v.ByModel[name] = Model{Calls: s.Calls, Attempts: s.Attempts, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, Cost: s.Cost, Own: s.Own}
 		v.Attempts += s.Attempts
@@ -109,10 +110,14 @@ func Sum(ctx context.Context, st store.Store, j store.Job) (Summary, error) {
 	if err != nil {
 		return v, err
 	}
-	v.Limit, v.Spent, v.Held, v.Unconfirmed, v.Remaining = c.Limit, c.Spent, c.Leased(), c.Doubt, c.Remaining()
+	v.setMoney(c)
 	counts, err := st.CountItems(ctx, j.ID)
 	v.Items = Items{Total: counts.Total(), Done: counts.Done, Failed: counts.Failed, Pending: counts.Pending + counts.Running}
 	return v, err
+}
+
+func (v *Summary) setMoney(c store.Counter) {
+	v.Limit, v.Spent, v.Held, v.Unconfirmed, v.Remaining = c.Limit, c.Spent, c.Leased(), c.Doubt, c.Remaining()
 }
 
 // setState says pending for a job that was never accepted, and paused for one whose process has ended without saying so.

@@ -236,11 +236,14 @@ func (s *Store) Calls(ctx context.Context, id string, after int64, limit int) (c
 }
 
 // ModelSums implements [store.Ledger].
-func (s *Store) ModelSums(ctx context.Context, id string) (_ map[string]store.ModelSum, err error) {
+func (s *Store) ModelSums(ctx context.Context, id string) (c store.Counter, _ map[string]store.ModelSum, err error) {
 	if err := s.begin(ctx); err != nil {
-		return nil, err
+		return c, nil, err
 	}
 	defer s.end(&err)
+	if id, ok := s.accounts[account{name: store.JobPrefix + id, window: instant(time.Time{})}]; ok {
+		c = s.shown(s.counters[id-1])
+	}
 	type key struct {
 		model uint32
 		call  string
@@ -266,7 +269,7 @@ func (s *Store) ModelSums(ctx context.Context, id string) (_ map[string]store.Mo
 		m.Own = m.Own.Add(cmp.Or(r.own, r.cost))
 		sums[model] = m
 	}
-	return sums, nil
+	return c, sums, nil
 }
 
 // UseModel implements [store.Ledger].

@@ -365,9 +365,10 @@ func (s *Store) Calls(ctx context.Context, job string, after int64, limit int) (
 }
 
 // ModelSums implements [store.Ledger].
-func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.ModelSum, error) {
-	sums := map[string]store.ModelSum{}
-	err := s.view(ctx, do(`SELECT model, count(DISTINCT call), count(*) FILTER (WHERE attempt >= 0),
+func (s *Store) ModelSums(ctx context.Context, job string) (c store.Counter, sums map[string]store.ModelSum, err error) {
+	sums = map[string]store.ModelSum{}
+	there := false
+	err = s.view(ctx, askCounter(&c, &there, plain(store.JobPrefix+job), nanos(time.Time{})), do(`SELECT model, count(DISTINCT call), count(*) FILTER (WHERE attempt >= 0),
 	sum(input_tokens + cache_read + cache_write)::bigint, sum(output_tokens)::bigint, sum(cost / 1000000000000)::bigint, sum(cost % 1000000000000)::bigint,
 	sum(o / 1000000000000)::bigint, sum(o % 1000000000000)::bigint
 	FROM call CROSS JOIN LATERAL (SELECT CASE WHEN own > 0 THEN own ELSE cost END AS o) AS figure WHERE job = $1 GROUP BY model`, plain(job)).rows(func(rows pgx.Rows) error {
@@ -379,8 +380,5 @@ func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.Mod
 		sums[model] = m
 		return err
 	}))
-	if err != nil {
-		return nil, err
-	}
-	return sums, nil
+	return c, sums, err
 }

@@ -272,9 +272,16 @@ func (s *Store) Calls(ctx context.Context, job string, after int64, limit int) (
 }
 
 // ModelSums implements [store.Ledger].
-func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.ModelSum, error) {
-	sums := map[string]store.ModelSum{}
-	err := s.view(ctx, func(r snapshot) error {
+func (s *Store) ModelSums(ctx context.Context, job string) (c store.Counter, sums map[string]store.ModelSum, err error) {
+	sums = map[string]store.ModelSum{}
+	err = s.view(ctx, func(r snapshot) error {
+		all, err := shown(r, qCounterShownByName, store.JobPrefix+job, nanos(time.Time{}))
+		if err != nil {
+			return err
+		}
+		if len(all) > 0 {
+			c = all[0]
+		}
 		return each(r, qModelSums, []any{job}, func(rows *sql.Rows) error {
 			var model string
 			var m store.ModelSum
@@ -287,8 +294,5 @@ func (s *Store) ModelSums(ctx context.Context, job string) (map[string]store.Mod
 			return nil
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return sums, nil
+	return c, sums, err
 }

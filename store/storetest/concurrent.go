@@ -12,7 +12,7 @@ import (
 // Many owners draw on one counter at once: the limit holds, and at the end every figure adds up.
 func testConcurrent(t *testing.T, b *bench) {
 	const owners, rounds, limit = 6, 25, 500
-	id, global := b.account("job:a", limit), b.account("global", 10_000)
+	id, global := b.account("job:local/a", limit), b.account("global", 10_000)
 	var wg sync.WaitGroup
 	for n := range owners {
 		wg.Go(func() {
@@ -27,6 +27,9 @@ func testConcurrent(t *testing.T, b *bench) {
 		}
 		if c, err := b.st.Counters(b.ctx, id); err != nil || c[0].Committed.Cmp(c[0].Limit) > 0 {
 			t.Error("above the limit: ", c, err)
+		}
+		if c, sums, err := b.st.ModelSums(b.ctx, "local/a"); err != nil || sums["m"].Cost.Cmp(c.Spent) != 0 {
+			t.Errorf("the models' costs make %s, spent is %s: %v", sums["m"].Cost, c.Spent, err)
 		}
 	}
 	wg.Wait()
@@ -61,7 +64,7 @@ func draw(b *bench, owner store.OwnerID, path []store.CounterID, rounds int) err
 			end.Leases = append(end.Leases, store.LeaseOp{Counter: id, Seq: 1, Spent: cost, Close: true})
 		}
 		if cost > 0 {
-			end.Entries = []store.Entry{{Call: store.Call{ID: fmt.Sprint(owner, "-", i), Path: path, Cost: cost}}}
+			end.Entries = []store.Entry{{Call: store.Call{ID: fmt.Sprint(owner, "-", i), Job: "local/a", Model: "m", Path: path, Cost: cost}}}
 		}
 		if _, err := b.st.Apply(b.ctx, end); err != nil {
 			return err

@@ -169,7 +169,7 @@ func testReconcileCalls(_ *testing.T, b *bench) {
 	b.figures(global, figures{Committed: 10, Spent: 10})
 	b.settle(store.PostMortem{Owner: "a", Entries: []store.Entry{cut}})
 	b.figures(global, figures{Committed: 10, Spent: 10})
-	sums, err := b.st.ModelSums(b.ctx, cut.Call.Job)
+	_, sums, err := b.st.ModelSums(b.ctx, cut.Call.Job)
 	b.ok(err)
 	b.same("the model's sum has both halves", money.SumOf(2), sums["m"].Cost)
 }

@@ -240,7 +240,7 @@ func testLargeSums(_ *testing.T, b *bench) {
 	b.round("b", ops(store.LeaseOp{Counter: c.ID, Seq: 2, Spent: money.Max, Close: true}))
 	b.same("counted in", want, b.counter(c.ID).Spent)
 	b.same("committed", want, b.counter(c.ID).Committed)
-	sums, err := b.st.ModelSums(b.ctx, "")
+	_, sums, err := b.st.ModelSums(b.ctx, "")
 	b.ok(err)
 	b.same("by model", want, sums["m"].Cost)
 }
@@ -276,8 +276,9 @@ func testCalls(_ *testing.T, b *bench) {
 	b.ok(err)
 	b.same("all", []store.Call{full, other.Call, retry}, all)
 	b.same("the end", int64(0), next)
-	sums, err := b.st.ModelSums(b.ctx, "local/a")
+	account, sums, err := b.st.ModelSums(b.ctx, "local/a")
 	b.ok(err)
+	b.same("no account of this job", store.Counter{}, account)
 	b.same("by model", map[string]store.ModelSum{
 		"fast": {Calls: 1, Attempts: 2, InputTokens: 14, OutputTokens: 16, Cost: money.SumOf(10), Own: money.SumOf(7)},
 	}, sums)
