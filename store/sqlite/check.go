@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"modernc.org/sqlite"
@@ -35,11 +34,6 @@ func (s *Store) examine(ctx context.Context, ev *evidence) error {
 }
 
 func (s *Store) examineFile(ctx context.Context, ev *evidence) (err error) {
-	if _, err := os.Stat(s.path + "-journal"); err == nil {
-		if err := s.mark0(ctx, "PRAGMA schema_version"); err != nil { // takes back what was being made when its maker died
-			return err
-		}
-	}
 	wal := fileSize(s.path+"-wal") > 0
 	whole := false
 	if ev.seal != nil && !ev.busy && len(ev.dead) == 0 && !wal {

@@ -54,6 +54,12 @@ func (s *Store) openFile(ctx context.Context, ev *evidence) (blank bool, err err
 	if err != nil && ev.seal != nil {
 		s.log.Warn("the database is gone since it was last closed; a new one is made", "file", s.path, "transactions", ev.seal.commits)
 	}
+	if err == nil && fileSize(s.path+"-journal") > 0 {
+		// A process ended while it made the file. Undone first, because what the file says may be what the journal takes back.
+		if err := s.bare(ctx, "PRAGMA schema_version"); err != nil {
+			return false, err
+		}
+	}
 	if err != nil || !slices.ContainsFunc(opened.files, func(o os.FileInfo) bool { return os.SameFile(o, info) }) {
 		f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -72,7 +78,7 @@ func (s *Store) openFile(ctx context.Context, ev *evidence) (blank bool, err err
 		}
 	}
 	if blank {
-		if err := s.mark0(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		if err := s.bare(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
 			return false, err
 		}
 	}
@@ -121,7 +127,7 @@ func (s *Store) checkForeign() error {
 		return fmt.Errorf("the file cannot be read: %w", err)
 	}
 	blank, err := inspectFile(f, false)
-	if err == nil && blank && info.Size() > 0 && fileSize(s.path+"-wal") > 0 {
+	if err == nil && blank && info.Size() > 0 && fileSize(s.path+"-wal")+fileSize(s.path+"-journal") > 0 {
 		err = errForeign // what it is, is in its log
 	}
 	return errors.Join(err, f.Close())
@@ -154,9 +160,9 @@ func inspectFile(f *os.File, ours bool) (blank bool, err error) {
 	}
 }
 
-// mark0 runs a pragma on a connection that does not change the file's mode: the application id must be in the file itself and
-// not only in its log.
-func (s *Store) mark0(ctx context.Context, pragma string) error {
+// bare runs a pragma on a connection that does not change the file's mode: the application id must be in the file itself and
+// not only in its log. Whatever it reads, SQLite undoes what a process that ended has left half done.
+func (s *Store) bare(ctx context.Context, pragma string) error {
 	db, err := sql.Open("sqlite", s.uri("rw"))
 	if err != nil {
 		return err

@@ -85,7 +85,7 @@ func (s *Store) gather() (*evidence, error) {
 		var t tally
 		if text, ok := readSummed(path); ok && scan(text, markFormat, &t.name, &t.commits) {
 			ev.marks = append(ev.marks, t)
-		} else {
+		} else if fileSize(path) > 0 { // else killed before it wrote its first
 			ev.bad = append(ev.bad, path)
 		}
 		if living(base) {
