@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/andres20980/aurea-orchestrator/internal/pgtest"
 )
 
 // These benchmarks set the gateway, as the program that is shipped, with job, limits, breaker, ledger on disk, metrics and a log to a file, beside a bare [httputil.ReverseProxy]. Each of the two
@@ -91,33 +93,8 @@ func newBench(tb testing.TB) *bench {
 	b := &bench{tb: tb, events: 20}
 	provider := httptest.NewServer(b)
 	tb.Cleanup(provider.Close)
-	h := &house{tb: tb, dir: tb.TempDir()}
-	h.env = []string{
-		"OPENAI_API_KEY=key", "OPENAI_BASE_URL=" + provider.URL + "/v1", "HOME=" + h.dir, "XDG_STATE_HOME=" + h.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
-	}
-	h.env = append(h.env, strings.Fields(os.Getenv("AUREA_BENCH_ENV"))...)
-	h.write("aurea.yaml", "models:\n  gpt-4o-mini: {provider: openai, rpm: 100000000, tpm: 100000000000}\n")
-	log, err := os.Create(h.path("log"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = log.Close() })
 	b.direct = way{name: "direct", url: provider.URL}
-	b.gateway = way{name: "gateway", process: h.pinned(h.command("serve", "--listen", "127.0.0.1:0"), log)}
-	until(tb, "the gateway listens", func() bool {
-		said, _ := os.ReadFile(log.Name())
-		_, at, ok := strings.Cut(string(said), "listening on ")
-		b.gateway.url, _, _ = strings.Cut(at, "\n")
-		return ok && strings.Contains(at, "\n")
-	})
-	until(tb, "the gateway is ready", func() bool {
-		resp, err := http.Get(b.gateway.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
+	b.gateway = b.replica("")
 	b.ready = time.Since(b.gateway.process.began)
 	self, err := os.Executable()
 	if err != nil {
@@ -125,12 +102,44 @@ func newBench(tb testing.TB) *bench {
 	}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), proxyRole+"="+provider.URL)
-	b.proxy = way{name: "proxy", process: h.pinned(cmd, nil)}
+	b.proxy = way{name: "proxy", process: (&house{tb: tb}).pinned(cmd, nil)}
 	b.proxy.process.says(b.proxy.process.stdout, "\n")
 	b.proxy.url = strings.TrimSpace(strings.TrimPrefix(b.proxy.process.stdout.String(), "listening on "))
 	b.client = &http.Client{Transport: &http.Transport{MaxIdleConns: 1 << 14, MaxIdleConnsPerHost: 1 << 13, DisableCompression: true}}
 	tb.Cleanup(b.client.CloseIdleConnections)
 	return b
+}
+
+// replica starts a gateway in a folder of its own, on a database if one is named, and returns when it is ready.
+func (b *bench) replica(database string) way {
+	b.tb.Helper()
+	h := &house{tb: b.tb, dir: b.tb.TempDir(), database: database}
+	h.env = []string{
+		"OPENAI_API_KEY=key", "OPENAI_BASE_URL=" + b.direct.url + "/v1", "HOME=" + h.dir, "XDG_STATE_HOME=" + h.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
+	}
+	h.env = append(h.env, strings.Fields(os.Getenv("AUREA_BENCH_ENV"))...)
+	h.write("aurea.yaml", "models:\n  gpt-4o-mini: {provider: openai, rpm: 100000000, tpm: 100000000000}\n")
+	log, err := os.Create(h.path("log"))
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	b.tb.Cleanup(func() { _ = log.Close() })
+	w := way{name: "gateway", process: h.pinned(h.command("serve", "--listen", "127.0.0.1:0"), log)}
+	until(b.tb, "the gateway listens", func() bool {
+		said, _ := os.ReadFile(log.Name())
+		_, at, ok := strings.Cut(string(said), "listening on ")
+		w.url, _, _ = strings.Cut(at, "\n")
+		return ok && strings.Contains(at, "\n")
+	})
+	until(b.tb, "the gateway is ready", func() bool {
+		resp, err := http.Get(w.url + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	return w
 }
 
 // pinned starts a command on the processors that the environment names.
@@ -335,6 +344,52 @@ func BenchmarkGatewayLatency(b *testing.B) {
 			b.ReportMetric(median(p99[1])-median(p99[0]), load.name+"-proxy-added-p99-µs")
 			b.ReportMetric(median(p99[2])-median(p99[0]), load.name+"-gateway-added-p99-µs")
 		}
+	}
+}
+
+// BenchmarkReplicaLatency is what each of one, two and four gateways on one PostgreSQL adds to a call at 100 in a second each, all for one job.
+func BenchmarkReplicaLatency(b *testing.B) {
+	const rate = 100
+	server, err := pgtest.Start()
+	if err != nil {
+		b.Skip(err)
+	}
+	defer server.Close()
+	t := newBench(b)
+	var replicas []way
+	for _, n := range []int{1, 2, 4} {
+		for len(replicas) < n {
+			replicas = append(replicas, t.replica(server.URL("postgres")))
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				var direct, added [2][]float64 // median and 99th percentile
+				for round := range rounds + 1 {
+					_, _, without := t.open(&t.direct, rate*n, 4*time.Second, false)
+					var all []time.Duration
+					var lock sync.Mutex
+					var turns sync.WaitGroup
+					for k := range replicas {
+						turns.Go(func() {
+							_, _, whole := t.open(&replicas[k], rate, 4*time.Second, false)
+							lock.Lock()
+							defer lock.Unlock()
+							all = append(all, whole...)
+						})
+					}
+					turns.Wait()
+					slices.Sort(all)
+					for k, share := range []float64{0.5, 0.99} {
+						if d := at(without, share); round > 0 { // the first warms up
+							direct[k], added[k] = append(direct[k], float64(d)/1e3), append(added[k], float64(at(all, share)-d)/1e3)
+						}
+					}
+				}
+				b.ReportMetric(median(direct[0]), "direct-p50-µs")
+				b.ReportMetric(median(added[0]), "added-p50-µs")
+				b.ReportMetric(median(added[1]), "added-p99-µs")
+			}
+		})
 	}
 }
 
