@@ -172,7 +172,8 @@ func (t *Tracker) absorb(r *round, res store.RoundResult, began time.Time) {
 		l.closing = false
 		l.doubt -= op.Doubt
 		l.seq, l.granted, l.flushed = got.Seq, got.Granted, op.Spent
-		l.account, l.seen = got.Account, r.step
+		l.see(got.Account)
+		l.seen = r.step
 		if op.Close {
 			l.seq, l.granted, l.spent, l.flushed = 0, 0, l.spent-op.Spent, 0
 			if l.waiting == 0 && l.open == 0 && l.unsaved == 0 || l.windowOver(t.o.Now()) {

@@ -47,6 +47,8 @@ type lease struct {
 	asked   time.Time     // when we last told them
 	used    time.Time
 
+	wantedTill time.Time // until then others need money, as far as we saw them ask
+
 	// What it served in this and the last stretch of time, for sizing.
 	since            time.Time
 	cost, lastCost   money.USD
@@ -61,6 +63,14 @@ type lease struct {
 	stop   bool // a waiter ahead cannot be served
 	op     store.LeaseOp
 	inOps  bool
+}
+
+// see takes a snapshot of the account. What others want is known by the rise of the time that they wrote, because their clocks are not ours.
+func (l *lease) see(c store.Counter) {
+	if c.WantedUntil.After(l.account.WantedUntil) {
+		l.wantedTill = time.Now().Add(wantedFor)
+	}
+	l.account = c
 }
 
 // free is what can be held at once. It is negative after an overrun, until the next round forces the difference.
@@ -141,7 +151,7 @@ func (l *lease) size(now, wall time.Time, owners int) {
 		x = max(x, bound*min(openHoldings, maxLease/2/bound))
 	}
 	x = min(x, rest, maxLease/2)
-	l.exact = x/exactBounds < bound || l.account.WantedUntil.After(wall) || l.over() || l.account.Closed || l.windowOver(wall)
+	l.exact = x/exactBounds < bound || now.Before(l.wantedTill) || l.over() || l.account.Closed || l.windowOver(wall)
 	l.target = x
 	if l.exact {
 		l.target = 0

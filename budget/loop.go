@@ -179,7 +179,7 @@ func (t *Tracker) read(leases []*lease, ids []store.CounterID, step int64) bool 
 	defer t.mu.Unlock()
 	t.answered(began)
 	for i, l := range leases {
-		l.account = counters[i]
+		l.see(counters[i])
 		if step > 0 {
 			l.seen = step
 		}
@@ -291,7 +291,7 @@ func (t *Tracker) inspect() {
 		l.idle = l.waiting == 0 && now.Sub(l.used) >= stock
 		free := l.free() > 0 || l.seq > 0 && l.open == 0
 		if l.idle && (free || l.seq == 0 && l.open == 0) ||
-			free && (l.over() || l.account.Closed || l.account.WantedUntil.After(wall) || l.windowOver(wall)) {
+			free && (l.over() || l.account.Closed || now.Before(l.wantedTill) || l.windowOver(wall)) {
 			l.mark()
 			t.hurry()
 		}

@@ -208,7 +208,7 @@ func (t *Tracker) Standing(ctx context.Context, p *Path) ([]Standing, error) {
 	}
 	out := make([]Standing, len(leases))
 	for i, l := range leases {
-		l.account = counters[i]
+		l.see(counters[i])
 		out[i] = l.standing()
 	}
 	return out, nil

@@ -29,13 +29,15 @@ func TestSharedBySixteen(t *testing.T) {
 	ctx := t.Context()
 	var trackers []*budget.Tracker
 	var paths []*budget.Path
-	for range replicas {
+	for i := range replicas {
 		db, err := postgres.Open(ctx, url, postgres.Options{MaxConns: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = db.Close() })
-		tr, err := budget.Open(ctx, db, budget.Options{Logger: slog.New(slog.DiscardHandler)})
+		tr, err := budget.Open(ctx, db, budget.Options{Logger: slog.New(slog.DiscardHandler), Now: func() time.Time {
+			return time.Now().Add(time.Duration(i-replicas/2) * 10 * time.Minute)
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}

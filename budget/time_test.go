@@ -95,21 +95,35 @@ func TestIdleLeasesGoBack(t *testing.T) {
 	})
 }
 
+// What one needs others give back within a second, whatever the clocks of the two say, and afterwards they keep a stock again.
 func TestOthersGiveBackWhatIsWanted(t *testing.T) {
-	bubble(t, func(t *testing.T, st *testStore) {
-		a, b := mustOpen(t, st), mustOpen(t, st)
-		specs := []AccountSpec{spec("job:local/a", "100"), spec("key:local", "")}
-		pa, pb := mustPath(t, a, specs...), mustPath(t, b, specs...)
-		warm(t, a, pa, "1")
-		began := time.Now()
-		h := mustHold(t, b, pb, "99", -1) // all there is, but a's stock is in the way
-		if d := time.Since(began); d > 1100*time.Millisecond {
-			t.Errorf("took %v", d)
-		}
-		h.Release()
-		mustClose(t, a)
-		mustClose(t, b)
-	})
+	for name, ahead := range map[string]time.Duration{"one clock": 0, "behind": -time.Hour, "ahead": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, st *testStore) {
+				a := mustOpen(t, st)
+				b, err := Open(t.Context(), st, Options{Now: func() time.Time { return time.Now().Add(ahead) }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				specs := []AccountSpec{spec("job:local/a", "100"), spec("key:local", "")}
+				pa, pb := mustPath(t, a, specs...), mustPath(t, b, specs...)
+				warm(t, a, pa, "1")
+				began := time.Now()
+				h := mustHold(t, b, pb, "99", -1) // all there is, but a's stock is in the way
+				if d := time.Since(began); d > 1100*time.Millisecond {
+					t.Errorf("took %v", d)
+				}
+				h.Release()
+				time.Sleep(3 * time.Second)
+				warm(t, a, pa, "1")
+				if c := counterOf(t, st, "job:local/a"); c.Leased() == (money.Sum{}) {
+					t.Error("no stock seconds later: ", c)
+				}
+				mustClose(t, a)
+				mustClose(t, b)
+			})
+		})
+	}
 }
 
 func TestWaitsEnd(t *testing.T) {

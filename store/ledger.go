@@ -66,7 +66,8 @@ type Counter struct {
 	Spent money.Sum
 	// Doubt is what users see as unconfirmed.
 	Doubt money.Sum
-	// WantedUntil: until then some process waits for others to give back what they do not need.
+	// WantedUntil rises whenever a process waits for others to give back what they do not need. It says by its clock for how long; to others, whose clocks may
+	// say anything, the rise alone is the wish.
 	WantedUntil time.Time
 }
 
@@ -164,7 +165,7 @@ type LeaseOp struct {
 	Wants []money.USD
 	// Extra is granted after all Wants were, if the whole of it fits; it is what the owner will need next.
 	Extra money.USD
-	// WantedUntil, if not zero, asks other owners to give back what they do not need.
+	// WantedUntil, if not zero, asks other owners to give back what they do not need: the account's becomes this, or rises by the least there is if it is later.
 	WantedUntil time.Time
 	// Close ends the lease: spending is counted into the counter, the rest goes back, the row is deleted.
 	Close bool

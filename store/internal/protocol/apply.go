@@ -188,6 +188,8 @@ func step(c *Counter, l *Lease, op store.LeaseOp) (store.LeaseState, error) {
 	st.Extra = op.Extra > 0 && st.Wants == len(op.Wants) && grant(c, l, op.Extra)
 	if op.WantedUntil.After(c.WantedUntil) {
 		c.WantedUntil = op.WantedUntil
+	} else if !op.WantedUntil.IsZero() {
+		c.WantedUntil = c.WantedUntil.Add(1)
 	}
 	l.Seq++
 	if op.Close {
