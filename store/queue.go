@@ -12,7 +12,7 @@ import (
 // ErrCancelled means that the job was cancelled; it takes no more work.
 var ErrCancelled = errors.New("store: job is cancelled")
 
-// BusyError says that a batch has a runner that may be alive.
+// BusyError says that a batch has a runner, or a detached job a worker, that may be alive.
 type BusyError struct{ Runner Owner }
 
 func (e *BusyError) Error() string {
@@ -149,7 +149,8 @@ type Queue interface {
 	Detached(ctx context.Context) ([]Job, error)
 	// SetJobState moves a job to a state, with a reason for people. A cancelled job stays cancelled: ErrCancelled.
 	SetJobState(ctx context.Context, id string, state JobState, reason string, now time.Time) error
-	// RemoveJob deletes a job with its items, results and calls' item links; its calls and account stay, because they were paid. A job with a live runner is a BusyError.
+	// RemoveJob deletes a job with its items, results and calls' item links; its calls and account stay, because they were paid. A job with a live runner, and a
+	// detached one of which a live process has items, is a BusyError.
 	RemoveJob(ctx context.Context, id string) error
 
 	// AcquireRunner makes owner the one runner of a batch: a *BusyError if another live owner is. Dead owners must have been settled before.

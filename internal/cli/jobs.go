@@ -242,9 +242,14 @@ func (p *program) removeJob(ctx context.Context, st store.Store, name string) er
 	}
 	err = p.steward(st).Remove(ctx, j)
 	if busy, ok := errors.AsType[*store.BusyError](err); ok {
-		return &aurea.Error{
+		conflict := &aurea.Error{
 			Code: aurea.CodeJobConflict, Err: err, Message: fmt.Sprintf("job %q is being run by process %d", name, busy.Runner.PID), Hint: "stop it first",
 		}
+		if j.Detached {
+			conflict.Message += " on " + busy.Runner.Host
+			conflict.Hint = fmt.Sprintf("aurea jobs cancel %s, and remove it when its calls on the wire have ended", aurea.ShortName(j.ID))
+		}
+		return conflict
 	}
 	if err != nil {
 		return err

@@ -137,6 +137,11 @@ func (s *Store) RemoveJob(ctx context.Context, id string) (err error) {
 	if o, ok := s.owners[j.Runner]; ok && o.State == store.OwnerLive {
 		return &store.BusyError{Runner: o.Owner}
 	}
+	for _, it := range j.items {
+		if o, ok := s.owners[it.owner]; j.Detached && it.state == store.ItemRunning && ok && o.State == store.OwnerLive {
+			return &store.BusyError{Runner: o.Owner}
+		}
+	}
 	for _, other := range s.jobs {
 		if other.Parent == id {
 			return fmt.Errorf("store: job %q is the parent of %q; remove that first", id, other.ID)

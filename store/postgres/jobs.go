@@ -248,7 +248,15 @@ func (s *Store) RemoveJob(ctx context.Context, id string) error {
 		if o, live, err := t.live(j.Runner); err != nil || live {
 			return cmp.Or[error](err, &store.BusyError{Runner: o})
 		}
-		var child string
+		var worker, child string
+		err = t.ask(do(`SELECT o.id FROM lane l JOIN item i ON i.lane = l.id AND i.state = 1 JOIN owner o ON o.num = i.owner WHERE l.job = $1 AND o.state = 'live' LIMIT 1`, j.num).into(text(&worker)))
+		if err != nil {
+			return err
+		}
+		if worker != "" && j.Detached {
+			o, err := t.Owner(store.OwnerID(worker))
+			return cmp.Or[error](err, &store.BusyError{Runner: o})
+		}
 		err = t.ask(do(`SELECT id FROM job WHERE parent = $1 AND parent <> '' LIMIT 1`, plain(id)).into(text(&child)))
 		if err == nil && child != "" {
 			err = fmt.Errorf("store: job %q is the parent of %q; remove that first", id, child)

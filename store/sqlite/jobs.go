@@ -236,7 +236,13 @@ func (s *Store) RemoveJob(ctx context.Context, id string) error {
 		if o, live, err := t.live(j.Runner); err != nil || live {
 			return cmp.Or[error](err, &store.BusyError{Runner: o})
 		}
-		var child string
+		var worker, child string
+		if err := one(t, qJobWorker, []any{j.num}, &worker); err == nil && j.Detached {
+			o, err := t.Owner(store.OwnerID(worker))
+			return cmp.Or[error](err, &store.BusyError{Runner: o})
+		} else if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
 		if err := one(t, qJobChild, []any{id}, &child); err == nil {
 			return fmt.Errorf("store: job %q is the parent of %q; remove that first", id, child)
 		} else if !errors.Is(err, sql.ErrNoRows) {

@@ -104,7 +104,9 @@ var (
 	qJobPut    = change("job", "num = ?6", "state", "?1", "reason", "?2", "fingerprint", "?3", "runner", "?4", "updated", "?5")
 	qJobCounts = change("job", "num = ?5", "pending", "pending + ?1", "running", "running + ?2", "done", "done + ?3", "failed", "failed + ?4")
 	qJobDelete = `DELETE FROM job WHERE num = ?`
-	qJobChild  = `SELECT id FROM job WHERE parent = ? AND parent <> '' LIMIT 1`
+	qJobWorker = `SELECT o.id FROM lane l JOIN item i ON i.lane = l.id AND i.state = 1 JOIN owner o ON o.num = i.owner
+	WHERE l.job = ? AND o.state = 'live' LIMIT 1`
+	qJobChild = `SELECT id FROM job WHERE parent = ? AND parent <> '' LIMIT 1`
 
 	qLaneInsert = `INSERT INTO lane (job, name) VALUES (?, ?) ON CONFLICT DO NOTHING`
 	qLane       = `SELECT id FROM lane WHERE job = ? AND name = ?`

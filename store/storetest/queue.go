@@ -118,6 +118,25 @@ func testJobs(_ *testing.T, b *bench) {
 	b.same("detached and paused", 0, len(shared))
 }
 
+// A detached job has no runner; it is not removed while a process that lives has items of it.
+func testDetachedRemoval(_ *testing.T, b *bench) {
+	b.join("a")
+	_, _, err := b.st.CreateJob(b.ctx, store.Job{ID: batchID, State: store.JobLoading, Batch: true, Detached: true, Created: b.now}, money.SumOf(1000))
+	b.ok(err)
+	_, err = b.st.AddItems(b.ctx, batchID, items(1, 3, "m"))
+	b.ok(err)
+	b.ok(b.st.Accept(b.ctx, batchID, "print", b.now))
+	it := b.claim("a", 1)[0]
+	var busy *store.BusyError
+	if err := b.st.RemoveJob(b.ctx, batchID); !errors.As(err, &busy) || busy.Runner.ID != "a" || busy.Runner.PID != 7 {
+		b.Fatalf("removed while it is worked on: %v", err)
+	}
+	b.same("its item ends", true, b.end("a", it, store.ItemDone))
+	b.claim("a", 1)
+	b.ok(b.st.Declare(b.ctx, "a", b.now))
+	b.ok(b.st.RemoveJob(b.ctx, batchID))
+}
+
 func testJobRemoval(_ *testing.T, b *bench) {
 	b.batch(3)
 	account := b.account("job:"+batchID, 0)

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		"Presence":            testPresence,
 		"Jobs":                testJobs,
 		"JobRemoval":          testJobRemoval,
+		"DetachedRemoval":     testDetachedRemoval,
 		"Runner":              testRunner,
 		"Items":               testItems,
 		"ItemsKnown":          testItemsKnown,
