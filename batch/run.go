@@ -46,6 +46,9 @@ const (
 	Cancelled Ended = "cancelled"
 	// Left: what is not done yet is with other processes, or somebody has paused the job. Only detached jobs end so.
 	Left Ended = "left"
+	// Waiting: the limit of another account, such as the parent's or a key's for the day, is used up; see Outcome.Refused. Only detached jobs end so, and are tried
+	// again.
+	Waiting Ended = "waiting"
 	// Broken: something of our own does not work, such as a full disk; see Outcome.Refused.
 	Broken Ended = "broken"
 )
@@ -53,7 +56,7 @@ const (
 // Outcome is how a run ended.
 type Outcome struct {
 	Ended   Ended
-	Refused error // what ended an Exhausted or Broken run
+	Refused error // what ended an Exhausted, Waiting or Broken run
 	Counts  store.ItemCounts
 }
 
@@ -243,7 +246,7 @@ func (r *Runner) close(ctx context.Context, err error) (Outcome, error) {
 	case out.Ended == "":
 		out.Ended, out.Refused = Broken, errors.New("items are left that no lane took; run the job again")
 	}
-	if r.shared && out.Ended != Finished && out.Ended != Exhausted {
+	if r.shared && out.Ended != Finished && out.Ended != Exhausted && out.Ended != Waiting {
 		return out, nil // how the job stands is not this process's to say
 	}
 	state, reason := out.state()
@@ -276,6 +279,8 @@ func (o Outcome) state() (store.JobState, string) {
 		return store.JobDone, ""
 	case Exhausted:
 		return store.JobPaused, o.Refused.Error()
+	case Waiting:
+		return store.JobPending, "waiting: " + o.Refused.Error()
 	case Cancelled:
 		return store.JobCancelled, "cancelled"
 	case Broken:
@@ -331,7 +336,11 @@ func (r *Runner) refusedItem(l *lane, item store.Item, err error) {
 	}
 	switch e.Code {
 	case aurea.CodeBudgetExceeded:
-		r.end(Exhausted, err)
+		why := Exhausted
+		if _, _, account, ok := aurea.Shortfall(err); r.shared && ok && account != store.JobPrefix+r.job.ID {
+			why = Waiting
+		}
+		r.end(why, err)
 	case aurea.CodeJobCancelled:
 		r.end(Cancelled, err)
 	case aurea.CodeCircuitOpen:

@@ -41,7 +41,8 @@ type Worker struct {
 	next   map[string]time.Time // when a job is looked at again
 }
 
-// How often a worker looks for jobs; how soon again at one whose items are all with others, and at one with which something does not work.
+// How often a worker looks for jobs; how soon again at one whose items are all with others, and at one with which something does not work or that waits for
+// a limit that is not its own.
 const (
 	lookEvery   = 500 * time.Millisecond
 	leftPause   = time.Second
@@ -126,6 +127,8 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, j store.Job) {
 		if ctx.Err() == nil {
 			w.cfg.Logger.Error("a job cannot be worked on; it is tried again", "job", j.ID, "error", errors.Join(err, end.Refused))
 		}
+	case end.Ended == Waiting:
+		pause = brokenPause
 	case end.Ended == Left:
 		pause = leftPause
 	}

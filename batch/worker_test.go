@@ -49,21 +49,6 @@ func smallJob(t *testing.T, limits ratelimit.Limits, others int) time.Duration {
 		c.Limits = func(_, _, _ string) (ratelimit.Limits, ratelimit.Profile) { return limits, ratelimit.Generic() }
 	})
 	orch.Provider.Configure(aureatest.Options{Latency: 200 * time.Millisecond})
-	submit := func(name string, n int) {
-		limit := money.SumOf(100 * aurea.Dollar)
-		job, err := orch.OpenJob(t.Context(), aurea.JobSpec{Name: name, Limit: &limit, Batch: true, Detached: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		row, err := st.Job(t.Context(), job.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := strings.ReplaceAll(lines(1, n), `"m"`, `"`+aureatest.Model+`"`)
-		if _, err := batch.Load(t.Context(), st, row, strings.NewReader(in), batch.LoadOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	ended := make(chan string, 10)
 	w := batch.NewWorker(batch.WorkerConfig{
 		Orchestrator: orch.Orchestrator, Store: st, Owner: tracker.Owner, Concurrency: 8,
@@ -79,11 +64,11 @@ func smallJob(t *testing.T, limits ratelimit.Limits, others int) time.Duration {
 		close(stopped)
 	}()
 	if others > 0 {
-		submit("large", others)
+		submit(t, orch, "large", "", others)
 	}
 	time.Sleep(10 * time.Second)
 	begun := time.Now()
-	submit("small", 100)
+	submit(t, orch, "small", "", 100)
 	if first := <-ended; first != "local/small" {
 		t.Errorf("%s ended first", first)
 	}
@@ -93,6 +78,69 @@ func smallJob(t *testing.T, limits ratelimit.Limits, others int) time.Duration {
 	must(t, tracker.Close(context.Background()))
 	must(t, st.Close())
 	return took
+}
+
+// submit makes a detached job with a limit of a hundred dollars and items in it.
+func submit(t *testing.T, orch *aureatest.Orchestrator, name, parent string, items int) *aurea.Job {
+	t.Helper()
+	limit := money.SumOf(100 * aurea.Dollar)
+	job, err := orch.OpenJob(t.Context(), aurea.JobSpec{Name: name, Parent: parent, Limit: &limit, Batch: true, Detached: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := orch.Store.Job(t.Context(), job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := strings.ReplaceAll(lines(1, items), `"m"`, `"`+aureatest.Model+`"`)
+	if _, err := batch.Load(t.Context(), orch.Store, row, strings.NewReader(in), batch.LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+// A job that its parent's limit stops stays pending and says so, and goes on by itself when the parent is raised.
+func TestWorkerWaitsForTheParent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memory.New(memory.Options{})
+		tracker, err := budget.Open(t.Context(), st, budget.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		orch := aureatest.New(t, func(c *aurea.Config) { c.Store, c.Tracker = st, tracker })
+		little := money.SumOf(aurea.Cent)
+		if _, err := orch.OpenJob(t.Context(), aurea.JobSpec{Name: "parent", Limit: &little}); err != nil {
+			t.Fatal(err)
+		}
+		job := submit(t, orch, "child", "parent", 100)
+		ends, stop := make(chan batch.Ended, 100), make(chan struct{})
+		time.AfterFunc(time.Minute, func() {
+			if j, err := st.Job(t.Context(), job.ID); err != nil || j.State != store.JobPending || !strings.Contains(j.Reason, "waiting: budget of job:local/parent exceeded") {
+				t.Errorf("%+v, %v", j, err)
+			}
+			c, err := st.FindCounter(t.Context(), "job:local/parent", time.Time{})
+			if err == nil {
+				_, err = st.SetLimit(t.Context(), c.ID, money.SumOf(50*aurea.Dollar))
+			}
+			must(t, err)
+		})
+		time.AfterFunc(2*time.Minute, func() { close(stop) })
+		batch.NewWorker(batch.WorkerConfig{
+			Orchestrator: orch.Orchestrator, Store: st, Owner: tracker.Owner, Concurrency: 8, Ended: func(_ string, end batch.Outcome) { ends <- end.Ended },
+		}).Run(t.Context(), stop)
+		close(ends)
+		var all []batch.Ended
+		for e := range ends {
+			all = append(all, e)
+		}
+		if n := len(all); n < 4 || n > 8 || all[0] != batch.Waiting || all[n-1] != batch.Finished {
+			t.Errorf("its runs ended %v", all)
+		}
+		aureatest.RequireRequests(t, orch.Provider, 100)
+		must(t, tracker.Close(context.Background()))
+		must(t, st.Close())
+	})
 }
 
 // Rehearsals and real jobs do not mix, and an undetached job is nobody's to take.
@@ -145,19 +193,7 @@ func TestWorkerLostClaim(t *testing.T) {
 		}
 		orch := aureatest.New(t, func(c *aurea.Config) { c.Store, c.Tracker = st, tracker })
 		orch.Provider.Configure(aureatest.Options{Latency: 100 * time.Millisecond})
-		limit := money.SumOf(aurea.Dollar)
-		job, err := orch.OpenJob(t.Context(), aurea.JobSpec{Name: "j", Limit: &limit, Batch: true, Detached: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		row, err := st.Job(t.Context(), job.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := strings.ReplaceAll(lines(1, 200), `"m"`, `"`+aureatest.Model+`"`)
-		if _, err := batch.Load(t.Context(), st, row, strings.NewReader(in), batch.LoadOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		job := submit(t, orch, "j", "", 200)
 		stop := make(chan struct{})
 		limitOfTest := time.AfterFunc(time.Hour, func() { close(stop) })
 		batch.NewWorker(batch.WorkerConfig{
