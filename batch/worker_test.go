@@ -115,7 +115,7 @@ func TestWorkerWaitsForTheParent(t *testing.T) {
 		}
 		job := submit(t, orch, "child", "parent", 100)
 		ends, stop := make(chan batch.Ended, 100), make(chan struct{})
-		time.AfterFunc(time.Minute, func() {
+		time.AfterFunc(55*time.Second, func() { // between two tries
 			if j, err := st.Job(t.Context(), job.ID); err != nil || j.State != store.JobPending || !strings.Contains(j.Reason, "waiting: budget of job:local/parent exceeded") {
 				t.Errorf("%+v, %v", j, err)
 			}
