@@ -71,7 +71,7 @@ scan:
 			at = q
 		case (c == '/' || c == '?' || c == '#') && colon >= 0 && at < 0 && q > colon+1 && !digitsOnly(src[colon+1:q]):
 			// An unescaped character of a password, if the '@' follows.
-		case c == '#' && colon >= 0 && at > colon && strings.IndexByte(src[q:min(limit, q+8)], '@') > 0:
+		case (c == '#' || c == '?') && colon >= 0 && at > colon && atFollows(src[q+1:min(limit, q+24)]):
 			// One after an unescaped '@' of the password.
 		case isSpace(c), c == '/', c == '?', c == '#', c == '"', c == '\'', c == '`', c == '<', c == '>', c == '\\', c == ',', c == ')' && at >= 0:
 			break scan
@@ -94,6 +94,54 @@ scan:
 		s.urlColon = colon
 	}
 	return max(p, s.floor)
+}
+
+// atFollows reports that there is an '@' in t before anything that a path or a query has.
+func atFollows(t string) bool {
+	n := strings.IndexAny(t, "@/=& \t\n\"'`<>,")
+	return n >= 0 && t[n] == '@'
+}
+
+// passLine handles a line of PostgreSQL's password file, host:port:database:user:password, whose first ':' is at i. The ports are those of PostgreSQL and PgBouncer, because
+// there is nothing else to know it by. It returns where to go on, or 0. See https://www.postgresql.org/docs/current/libpq-pgpass.html.
+func (s *scanner) passLine(i int) int {
+	src, limit := s.src, min(len(s.src), i+reach-8)
+	p := i + 6
+	if p >= limit || src[p-1] != ':' || src[i+1:p-1] != "5432" && src[i+1:p-1] != "5433" && src[i+1:p-1] != "6432" {
+		if p = i + 3; p >= limit || src[i+1:p] != "*:" {
+			return 0
+		}
+	}
+	b := i
+	for b > s.context && b > i-64 && (inWord(src[b-1]) || src[b-1] == '.' || src[b-1] == '-' || src[b-1] == '*') {
+		b--
+	}
+	if c := s.before(b); c != 0 && c != '\n' && (c != ']' || s.last != labelIP) {
+		return 0
+	}
+	field := func() (a, z int) {
+		a = p
+		for p < limit && src[p] != ':' && !isSpace(src[p]) && !isQuote(src[p]) {
+			if src[p] == '\\' {
+				p++
+			}
+			p++
+		}
+		z = min(p, limit)
+		p = z + 1
+		return a, z
+	}
+	for range 2 {
+		if a, z := field(); a == z || z >= limit || src[z] != ':' {
+			return 0
+		}
+	}
+	a, z := field()
+	if z-a < 4 || z >= limit && z < len(src) || z < len(src) && src[z] != '\n' && src[z] != '\r' || reference(src[a:z]) || template(src[a:z]) || strings.Contains(src[a:z], "REDACTED") {
+		return 0
+	}
+	s.scanTo(i+1, a)
+	return s.emit(a, z, labelPassword)
 }
 
 // lineFrom swallows what follows the value v to the end of its line, or of the string it stands in.

@@ -78,8 +78,11 @@ func (s *scanner) digits(i int) int {
 	if end := s.date(i, j); end > 0 {
 		return end
 	}
-	if j-i == 1 && src[i] != '1' && s.before(i) != '+' {
-		return j
+	if j-i == 1 && s.before(i) != '+' {
+		// Only the trunk prefix of North America stands alone, before three digits.
+		if _, p := gapAt(src, j); src[i] != '1' || !isDigit(s.at(p)) || !isDigit(s.at(p+1)) || !isDigit(s.at(p+2)) {
+			return j
+		}
 	}
 	var n number
 	n.collect(src, i)
@@ -162,6 +165,9 @@ func (n *number) collect(src string, i int) {
 // gapAt reads the separator at p between two groups of digits: an optional ')', one blank, dash, dot or
 // slash, an optional '('. It returns 0 if no digit follows.
 func gapAt(src string, p int) (kind byte, next int) {
+	if p+1 < len(src) && (src[p] == ' ' || src[p] == '-') && isDigit(src[p+1]) { // nearly always
+		return src[p], p + 1
+	}
 	if p < len(src) && src[p] == ')' {
 		kind = ')'
 		p++
@@ -265,8 +271,9 @@ func (s *scanner) card(n *number, i int) int {
 			continue
 		}
 		d := n.digits[:total]
-		right := luhn(d)
-		if right && (g == 0 && s.before(i) != '-' || g > 0 && cardLayout(n, g)) && issued(d) {
+		laid := g == 0 || cardLayout(n, g)
+		right := laid && luhn(d)
+		if right && (g > 0 || s.before(i) != '-') && issued(d) {
 			return n.end[g]
 		}
 		if total < 13 || g > 4 || g == 0 && total == 13 && d[0] == '1' {
@@ -275,7 +282,7 @@ func (s *scanner) card(n *number, i int) int {
 		if near < 0 {
 			near = int(s.numberWords(i) & nearCard)
 		}
-		if near > 0 && (total <= 16 || right && (g == 0 || cardLayout(n, g))) {
+		if near > 0 && (total <= 16 || right) {
 			return n.end[g]
 		}
 	}

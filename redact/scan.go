@@ -400,5 +400,10 @@ func (s *scanner) colon(i int) int {
 	if strings.HasPrefix(s.src[i+1:], `\/\/`) {
 		return s.userinfo(i + 5)
 	}
+	if c := s.at(i + 1); c == '5' || c == '6' || c == '*' {
+		if end := s.passLine(i); end > 0 {
+			return end
+		}
+	}
 	return s.assignment(i, i+1)
 }
