@@ -144,26 +144,28 @@ func BenchmarkPostgres(b *testing.B) {
 		})
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "admits/s")
 	})
-	b.Run("calls", func(b *testing.B) {
-		all, paths := trackers(b)
-		each(b, func(i int) error {
-			h, err := all[i].Hold(b.Context(), paths[i], budget.Ask{Amount: money.Micro, MaxWait: -1})
-			if err != nil {
-				return err
+	for _, ratio := range []money.USD{1, 100, 1000} { // of what is held to what the call costs
+		b.Run(fmt.Sprintf("calls/%d", ratio), func(b *testing.B) {
+			all, paths := trackers(b)
+			each(b, func(i int) error {
+				h, err := all[i].Hold(b.Context(), paths[i], budget.Ask{Amount: ratio * money.Micro, MaxWait: -1})
+				if err != nil {
+					return err
+				}
+				if err := h.Sent(); err != nil {
+					return err
+				}
+				h.End(budget.End{Cost: money.Micro})
+				return nil
+			})
+			for _, tr := range all {
+				if err := tr.Flush(b.Context()); err != nil {
+					b.Error(err)
+				}
 			}
-			if err := h.Sent(); err != nil {
-				return err
-			}
-			h.End(budget.End{Cost: money.Micro})
-			return nil
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 		})
-		for _, tr := range all {
-			if err := tr.Flush(b.Context()); err != nil {
-				b.Error(err)
-			}
-		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
-	})
+	}
 	b.Run("naive", func(b *testing.B) {
 		pool, err := pgxpool.New(b.Context(), fmt.Sprint(pgtest.Database(b), "&pool_max_conns=16"))
 		if err != nil {
