@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/andres20980/aurea-orchestrator/redact"
 )
 
 // Code names a refusal or failure for machines. Codes are a contract: they are added to, never changed.
@@ -61,7 +63,7 @@ func (c Code) Status() int {
 // It is a plain value and safe to share.
 type Error struct {
 	Code    Code
-	Message string // what happened, for people, without secrets
+	Message string // what happened, for people; it may quote what the caller sent
 	Hint    string // what to do next; may be empty
 	// RetryAfter is when trying again makes sense; zero where it does not.
 	RetryAfter time.Duration
@@ -69,11 +71,14 @@ type Error struct {
 	Err error
 }
 
+// Error returns Message and Hint, with personal data and secrets redacted as [redact.Default] does it: it ends up in logs and in answers to others, and a name
+// or an address in it may be anything that a caller sent.
 func (e *Error) Error() string {
-	if e.Hint == "" {
-		return e.Message
+	text := e.Message
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
 	}
-	return e.Message + " (" + e.Hint + ")"
+	return redact.Default().Redact(text)
 }
 
 // Unwrap returns the cause.

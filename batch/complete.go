@@ -41,7 +41,10 @@ func (r *Runner) failed(item store.Item, code, message string) *store.Completion
 	}
 }
 
-// failure names what an answer that is no result failed with: our own code, or the provider's and its message.
+var redactor = aurea.NewRedactor(true)
+
+// failure names what an answer that is no result failed with: our own code, or the provider's and its message, redacted. What the provider said word for word is in
+// the answer.
 func failure(a *aurea.Answer) (code, message string) {
 	if a.Err != nil {
 		return string(a.Err.Code), a.Err.Error()
@@ -53,7 +56,7 @@ func failure(a *aurea.Answer) (code, message string) {
 	if message == "" {
 		message = fmt.Sprintf("the provider answered %d", a.Status)
 	}
-	return code, message
+	return code, redactor.Redact(message)
 }
 
 // providerError reads error.code (or error.type) and error.message, which both formats have.

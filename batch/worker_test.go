@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -209,6 +210,34 @@ func TestWorkerLostClaim(t *testing.T) {
 			t.Errorf("%+v, %v", counts, err)
 		}
 		aureatest.RequireRequests(t, orch.Provider, 200)
+		must(t, tracker.Close(context.Background()))
+		must(t, st.Close())
+	})
+}
+
+// What the provider says about an item that fails is data, and kept; the error that is told of it has no personal data.
+func TestFailedItemsTellNoSecrets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memory.New(memory.Options{})
+		tracker, err := budget.Open(t.Context(), st, budget.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		orch := aureatest.New(t, func(c *aurea.Config) { c.Store, c.Tracker = st, tracker })
+		orch.Provider.Script(aureatest.Step{Status: 400, Body: json.RawMessage(`{"error":{"message":"no bob@example.com","type":"t","code":"bad"}}`)})
+		job := submit(t, orch, "j", "", 1)
+		stop := make(chan struct{})
+		batch.NewWorker(batch.WorkerConfig{
+			Orchestrator: orch.Orchestrator, Store: st, Owner: tracker.Owner, Ended: func(string, batch.Outcome) { close(stop) },
+		}).Run(t.Context(), stop)
+		var out strings.Builder
+		if _, err := batch.WriteResults(t.Context(), st, job.ID, true, &out); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(out.String(), "bob@"); n != 1 || !strings.Contains(out.String(), `"message":"no [EMAIL_REDACTED]"`) {
+			t.Errorf("%s", &out)
+		}
 		must(t, tracker.Close(context.Background()))
 		must(t, st.Close())
 	})

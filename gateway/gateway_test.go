@@ -119,6 +119,9 @@ func TestRefusals(t *testing.T) {
 		"bad time-out":     {"/v1/chat/completions", chat, []string{"X-Aurea-Timeout", "soon"}, 400, "invalid_request"},
 		"compressed":       {"/v1/chat/completions", chat, []string{"Content-Encoding", "gzip"}, 400, "invalid_request"},
 		"unknown path":     {"/v1/audio/speech", chat, nil, 404, "not_found"},
+		"a person's model": {"/v1/chat/completions", `{"model":"eve@example.net","messages":[]}`, nil, 422, "price_unknown"},
+		"a person's job":   {"/v1/chat/completions", chat, []string{"X-Aurea-Job", "eve@example.net"}, 400, "invalid_request"},
+		"a person's path":  {"/v1/eve@example.net", chat, nil, 404, "not_found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,6 +137,9 @@ func TestRefusals(t *testing.T) {
 			}
 			if resp.Header.Get("X-Should-Retry") != "false" {
 				t.Error("an SDK would repeat it")
+			}
+			if strings.Contains(body, "eve@") {
+				t.Errorf("not redacted: %s", body)
 			}
 		})
 	}
